@@ -1,0 +1,65 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# One test process a core; randomised order is part of the plan.
+TESTS ?= -n auto
+
+.PHONY: help demo test check bench faults format lock schema reference wheel-test clean
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Expected Python 3.11 or newer as '$(PYTHON)', found $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12 demo"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "Expected Python's venv module, found none. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.made run.lock.txt build.lock.txt pyproject.toml
+	$(PIP) install -q --no-deps --require-hashes --only-binary=:all: -r run.lock.txt -r build.lock.txt
+	$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run dev.lock.txt
+	$(PIP) install -q --no-deps --require-hashes --only-binary=:all: -r dev.lock.txt
+	@touch $@
+
+demo: $(VENV)/.run ## play the story: one CMO, two sponsors, a cut link, a correction
+	@$(BIN)/fedbatch demo
+
+test: check ## all that CI runs: checks, then every test but the long ones
+	$(BIN)/python -m pytest -q $(TESTS)
+	@$(MAKE) --no-print-directory wheel-test
+
+check: $(VENV)/.dev ## format, lint, layers, types, docs
+	$(BIN)/ruff format --check -q .
+	$(BIN)/ruff check -q .
+	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	$(BIN)/mypy
+
+wheel-test: $(VENV)/.dev ## build the wheel and run it without development packages
+	$(BIN)/python tests/wheel_runs.py
+
+bench: $(VENV)/.run ## measure, each figure with its comparison in the same run
+	$(BIN)/fedbatch bench
+
+format: $(VENV)/.dev ## put the code in order
+	$(BIN)/ruff format -q .
+	$(BIN)/ruff check -q --fix .
+
+schema: $(VENV)/.dev ## write docs/standard/schema anew from the code
+	$(BIN)/python -m fedbatch.standard.schema docs/standard/schema
+
+reference: $(VENV)/.dev ## write docs/reference anew from the code
+	$(BIN)/python tests/docs/write_reference.py
+
+lock: ## pin the dependencies anew (needs uv)
+	uv pip compile -q --generate-hashes --no-header --only-binary :all: --python-version 3.11 pyproject.toml -o run.lock.txt
+	uv pip compile -q --generate-hashes --no-header --only-binary :all: --python-version 3.11 --group build -o build.lock.txt
+	uv pip compile -q --generate-hashes --no-header --only-binary :all: --python-version 3.11 pyproject.toml --group dev -c run.lock.txt -o dev.lock.txt
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) dist build

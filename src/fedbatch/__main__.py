@@ -1,0 +1,1 @@
+"""`python -m fedbatch` is the command `fedbatch`."""

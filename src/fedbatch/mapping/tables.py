@@ -1,0 +1,95 @@
+"""What a tabular source yields: columns of verbatim texts, each cell with its place.
+
+Columns, not cells, are the unit of work: a file of a thousand rows is fifty lists, and whatever is
+equal along a column (unit, quantity, place) is worked out once.
+"""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fedbatch.standard.findings import Finding
+
+__all__ = ["CellKind", "Column", "Scheme", "SourceFile", "Table", "column_letters"]
+
+Scheme = Literal["cell", "row_column"]
+
+
+class CellKind(enum.IntEnum):
+    """What the source itself says a cell is. Text files say TEXT of everything but blanks."""
+
+    BLANK = 0
+    TEXT = 1
+    NUMBER = 2
+    DATE = 3
+    BOOLEAN = 4
+    ERROR = 5
+    FORMULA = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """A file as it came: its name, its length, its SHA-256 in hex."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column of a table, one text a data row.
+
+    `texts[i]` is verbatim (a workbook's number: the shortest decimal that reads back to the same
+    binary64, STANDARD S7), "" for a blank cell. `kinds` is None where every cell is TEXT or, being
+    "", BLANK; else one CellKind a row. `formats` holds a workbook's display format a row; it is kept
+    and is no evidence of digits. `group` and `unit` are the texts of a group row and a unit row.
+    """
+
+    index: int
+    header: str
+    texts: Sequence[str]
+    group: str = ""
+    unit: str = ""
+    kinds: Sequence[CellKind] | None = None
+    formats: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A sheet or a text file, cut into header and columns.
+
+    `rows[i]` is the 1-based row number in the source of data row i, so that a locator survives blank
+    rows above it. `first_column` shifts the letters where a table does not begin in column A.
+    """
+
+    sheet: str
+    scheme: Scheme
+    extractor: str
+    header_row: int
+    rows: Sequence[int]
+    columns: tuple[Column, ...]
+    hidden_rows: frozenset[int] = frozenset()
+    findings: tuple[Finding, ...] = field(default=())
+
+    def locator(self, row: int, column: int) -> str:
+        """The place of a cell: `Sheet!B7`, or `R7C2` where there are no sheets.
+
+        Args:
+            row: 1-based row number in the source.
+            column: 0-based column index in the source.
+        """
+        if self.scheme == "cell":
+            return f"{self.sheet}!{column_letters(column)}{row}"
+        return f"R{row}C{column + 1}"
+
+
+def column_letters(index: int) -> str:
+    """Spreadsheet letters of a 0-based column index: 0 → A, 26 → AA."""
+    letters = ""
+    number = index + 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters

@@ -1,0 +1,132 @@
+"""The entry envelope: CloudEvents 1.0 names around one record (STANDARD §1)."""
+
+from typing import Literal
+
+import msgspec
+
+from fedbatch.errors import InputError
+from fedbatch.standard import canonical, registry
+from fedbatch.standard.records import Record
+from fedbatch.standard.values import Frozen
+
+__all__ = ["ENTRY_BYTES_MAX", "Entry", "Heading", "Statement", "read_entry", "write_entry"]
+
+# C2SP tlog-tiles: an entry's length is a uint16.
+ENTRY_BYTES_MAX = 65_535
+
+
+class Heading(Frozen, kw_only=True):
+    """All of an envelope but its record."""
+
+    id: str
+    type: str
+    source: str
+    time: str
+    dataschema: str
+    agreement: str
+    sender: str
+    salt: str
+    specversion: Literal["1.0"] = msgspec.field(default="1.0")
+    datacontenttype: Literal["application/json"] = msgspec.field(default="application/json")
+    receiver: str | None = None
+    subject: str | None = None
+
+    @property
+    def record_name(self) -> str:
+        return self.type.removeprefix("fedbatch.")
+
+
+class Entry(Heading, kw_only=True):
+    """An envelope with its record still as bytes."""
+
+    data: msgspec.Raw
+
+
+class Statement(Frozen, kw_only=True):
+    """An entry as read: its envelope and its record, or None where the type is not understood."""
+
+    heading: Heading
+    record: Record | None
+
+
+class _Written(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    # `specversion` and `datacontenttype` are always written, so they have no defaults here.
+    agreement: str
+    data: Record
+    datacontenttype: str
+    dataschema: str
+    id: str
+    salt: str
+    sender: str
+    source: str
+    specversion: str
+    time: str
+    type: str
+    receiver: str | None = None
+    subject: str | None = None
+
+
+def write_entry(
+    record: Record,
+    *,
+    id: str,  # noqa: A002 - the envelope's attribute has this name
+    source: str,
+    time: str,
+    agreement: str,
+    sender: str,
+    salt: str,
+    receiver: str | None = None,
+    subject: str | None = None,
+) -> bytes:
+    """The canonical bytes of one entry.
+
+    Raises:
+        InputError: longer than 65,535 bytes: bulk belongs in segments and attachments (S1).
+    """
+    item = registry.type_of(record)
+    content = canonical.encode(
+        _Written(
+            agreement=agreement,
+            data=record,
+            datacontenttype="application/json",
+            dataschema=registry.schema_urn(item),
+            id=id,
+            salt=salt,
+            sender=sender,
+            source=source,
+            specversion="1.0",
+            time=time,
+            type=f"fedbatch.{item.name}",
+            receiver=receiver,
+            subject=subject,
+        )
+    )
+    if len(content) > ENTRY_BYTES_MAX:
+        raise InputError(
+            f"an entry of at most {ENTRY_BYTES_MAX} bytes",
+            where=f"{item.name} {id}",
+            found=f"{len(content)} bytes",
+            advice="Long lists and texts belong in an attachment.",
+            code="entry.too_large",
+        )
+    return content
+
+
+def read_entry(content: bytes) -> Statement:
+    """Read an entry's bytes; unknown fields are ignored, unknown types and majors kept as None (S32).
+
+    Raises:
+        InputError: not an entry, or a record that is not of its type's shape.
+    """
+    entry = canonical.parse(content, Entry, "entry")
+    heading = canonical.parse(content, Heading, "entry")
+    item = registry.record_type(entry.record_name)
+    if item is None or not _understood(entry.dataschema, item):
+        return Statement(heading=heading, record=None)
+    record = canonical.parse(bytes(entry.data), item.struct, f"entry {entry.id}")
+    return Statement(heading=heading, record=record)
+
+
+def _understood(dataschema: str, item: registry.RecordType) -> bool:
+    major = item.version.partition(".")[0]
+    return dataschema.startswith(f"urn:fedbatch:schema:{item.name}:{major}.")

@@ -1,0 +1,85 @@
+"""Every record type with its schema version. Minor = new optional fields or codes; all else is major."""
+
+from dataclasses import dataclass
+
+from fedbatch.standard import drafts, mappings, records
+
+__all__ = ["RECORD_TYPES", "RecordType", "record_type", "schema_urn", "type_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordType:
+    """A type's name in ledgers, its Python type, its schema version and who may write it."""
+
+    name: str
+    struct: type[records.Record]
+    version: str
+    writers: frozenset[str]
+
+    @property
+    def is_draft(self) -> bool:
+        return self.version.startswith("0.")
+
+
+_SPONSOR, _CMO, _LABORATORY = "sponsor", "CMO", "laboratory"
+_BOTH = frozenset({_SPONSOR, _CMO, _LABORATORY})
+# A sponsor may write the CMO's types as `transcribed` (S36), from the release that brings it.
+_MAKERS = frozenset({_CMO, _LABORATORY})
+
+
+def _row(
+    name: str, struct: type[records.Record], writers: frozenset[str], version: str = "1.0"
+) -> tuple[str, RecordType]:
+    return name, RecordType(name=name, struct=struct, version=version, writers=writers)
+
+
+RECORD_TYPES: dict[str, RecordType] = dict(
+    (
+        _row("party", records.Party, _BOTH),
+        _row("agreement", records.Agreement, _BOTH),
+        _row("product", records.Product, _BOTH),
+        _row("batch", records.Batch, frozenset({_CMO})),
+        _row("step", records.Step, frozenset({_CMO})),
+        _row("equipment", records.Equipment, frozenset({_CMO})),
+        _row("lot", records.Lot, _BOTH),
+        _row("transformation", records.Transformation, frozenset({_CMO})),
+        _row("series", records.Series, frozenset({_CMO})),
+        _row("points", records.Points, frozenset({_CMO})),
+        _row("sealed", records.Sealed, frozenset({_CMO})),
+        _row("event", records.Event, frozenset({_CMO})),
+        _row("sample", records.Sample, _MAKERS),
+        _row("result", records.Result, _MAKERS),
+        _row("specification", records.Specification, frozenset({_SPONSOR})),
+        _row("approval", records.Approval, _MAKERS),
+        _row("finding", records.FindingRecord, _BOTH),
+        _row("signature", records.Signature, _BOTH),
+        _row("attachment", records.Attachment, _BOTH),
+        _row("receipt", records.Receipt, _BOTH),
+        _row("recipe", drafts.Recipe, frozenset({_SPONSOR, _CMO}), "0.1"),
+        _row("schedule", drafts.Schedule, frozenset({_CMO}), "0.1"),
+        _row("certificate", drafts.Certificate, _MAKERS, "0.1"),
+        _row("deviation", drafts.Deviation, frozenset({_CMO}), "0.1"),
+        _row("quality_record", drafts.QualityRecord, _BOTH, "0.1"),
+        _row("question", drafts.Question, _BOTH, "0.1"),
+        _row("advice", drafts.Advice, frozenset({_SPONSOR}), "0.1"),
+        _row("answer", drafts.Answer, _BOTH, "0.1"),
+        _row("disposition", drafts.Disposition, frozenset({_SPONSOR, _CMO}), "0.1"),
+        _row("mapping", mappings.Mapping, frozenset(), "0.1"),
+    )
+)
+_BY_STRUCT = {item.struct: item for item in RECORD_TYPES.values()}
+
+
+def record_type(name: str) -> RecordType | None:
+    """The type of this name, or None: unknown types are kept, shown as not understood (S32)."""
+    return RECORD_TYPES.get(name)
+
+
+def type_of(record: records.Record) -> RecordType:
+    """The type of a record of the standard."""
+    return _BY_STRUCT[type(record)]
+
+
+def schema_urn(item: RecordType) -> str:
+    """The envelope's `dataschema` of a type."""
+    return f"urn:fedbatch:schema:{item.name}:{item.version}"

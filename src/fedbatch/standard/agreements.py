@@ -35,7 +35,7 @@ LimitKind = Literal["NOR", "PAR", "alert", "action", "plausible"]
 Role = Literal["PV", "SP", "OUT", "result"]
 
 
-class AgreedParty(Frozen, kw_only=True):
+class AgreedParty(Frozen, frozen=True, kw_only=True):
     """A party of the agreement by its random id, and the role it plays here."""
 
     party: str
@@ -43,7 +43,7 @@ class AgreedParty(Frozen, kw_only=True):
     name: str
 
 
-class AgreedProduct(Frozen, kw_only=True):
+class AgreedProduct(Frozen, frozen=True, kw_only=True):
     """A product of the agreement: its id here, its name, both parties' identifiers."""
 
     id: str
@@ -51,21 +51,21 @@ class AgreedProduct(Frozen, kw_only=True):
     identifiers: tuple[Identifier, ...] = ()
 
 
-class AgreedSite(Frozen, kw_only=True):
+class AgreedSite(Frozen, frozen=True, kw_only=True):
     """A site of the agreement with its IANA zone."""
 
     site: str
     zone: str
 
 
-class Effective(Frozen, kw_only=True):
+class Effective(Frozen, frozen=True, kw_only=True):
     """From when to when, as UTC instants; without `to`, until ended."""
 
     from_: str
     to: str | None = None
 
 
-class Limit(Frozen, kw_only=True):
+class Limit(Frozen, frozen=True, kw_only=True):
     """A bound of a parameter, the step it holds in, and from when.
 
     `from_batch` names the first batch (by any party's number); `from_` a UTC instant.
@@ -83,7 +83,7 @@ class Limit(Frozen, kw_only=True):
     from_: str | None = None
 
 
-class Sampling(Frozen, kw_only=True):
+class Sampling(Frozen, frozen=True, kw_only=True):
     """How often a parameter is expected, and at least how many."""
 
     kind: Literal["continuous", "interval", "per_step", "per_sample", "per_batch"]
@@ -91,14 +91,14 @@ class Sampling(Frozen, kw_only=True):
     interval: str | None = None
 
 
-class Rounding(Frozen, kw_only=True):
+class Rounding(Frozen, frozen=True, kw_only=True):
     """Rounding before comparison: as recorded, or half-up to so many decimals."""
 
     kind: Literal["as_recorded", "half_up"] = "as_recorded"
     decimals: int | None = None
 
 
-class AgreedParameter(Frozen, kw_only=True):
+class AgreedParameter(Frozen, frozen=True, kw_only=True):
     """A parameter: the agreement's code for a term at a class, position, qualifier and role."""
 
     code: str
@@ -119,7 +119,7 @@ class AgreedParameter(Frozen, kw_only=True):
     established_condition: bool = False
 
 
-class AgreedTest(Frozen, kw_only=True):
+class AgreedTest(Frozen, frozen=True, kw_only=True):
     """A test of a specification in the agreement's file."""
 
     test: str
@@ -128,7 +128,7 @@ class AgreedTest(Frozen, kw_only=True):
     method: str | None = None
 
 
-class AgreedSpecification(Frozen, kw_only=True):
+class AgreedSpecification(Frozen, frozen=True, kw_only=True):
     """A specification that the sponsor posts once the agreement is in force."""
 
     specification: str
@@ -141,7 +141,7 @@ class AgreedSpecification(Frozen, kw_only=True):
     from_batch: str | None = None
 
 
-class Cadence(Frozen, kw_only=True):
+class Cadence(Frozen, frozen=True, kw_only=True):
     """When agreed data are due after a trigger, and when they are late (ISO 8601 durations)."""
 
     record_type: str
@@ -152,7 +152,7 @@ class Cadence(Frozen, kw_only=True):
     calendar: str = "elapsed"
 
 
-class ClockTerm(Frozen, kw_only=True):
+class ClockTerm(Frozen, frozen=True, kw_only=True):
     """By when a party must be told of a thing of a class (ISO 8601 durations)."""
 
     about: Literal["deviation", "oos", "quality_record", "excursion"]
@@ -165,7 +165,7 @@ class ClockTerm(Frozen, kw_only=True):
     calendar: str = "elapsed"
 
 
-class Calendar(Frozen, kw_only=True):
+class Calendar(Frozen, frozen=True, kw_only=True):
     """Working days (Mon … Sun) and holidays in a zone."""
 
     calendar: str
@@ -174,7 +174,7 @@ class Calendar(Frozen, kw_only=True):
     holidays: tuple[str, ...] = ()
 
 
-class Right(Frozen, kw_only=True):
+class Right(Frozen, frozen=True, kw_only=True):
     """What of a record type may be shared: `*` in a list means all of it. Default: nothing."""
 
     record_type: str
@@ -187,7 +187,7 @@ class Right(Frozen, kw_only=True):
     until: str | None = None
 
 
-class Redaction(Frozen, kw_only=True):
+class Redaction(Frozen, frozen=True, kw_only=True):
     """A path of a record type left out or changed before it is posted."""
 
     record_type: str
@@ -196,7 +196,7 @@ class Redaction(Frozen, kw_only=True):
     decimals: int | None = None
 
 
-class StatusPolicy(Frozen, kw_only=True):
+class StatusPolicy(Frozen, frozen=True, kw_only=True):
     """From which value status data are sent, who raises it, and what the sponsor may rest on it."""
 
     send_from: ValueStatus = "provisional"
@@ -208,14 +208,14 @@ class StatusPolicy(Frozen, kw_only=True):
     least_for_disposition: ValueStatus = "approved"
 
 
-class ObjectPolicy(Frozen, kw_only=True):
+class ObjectPolicy(Frozen, frozen=True, kw_only=True):
     """Which objects are encrypted at rest and on the wire."""
 
     encrypt_attachments: bool = True
     encrypt_segments: bool = False
 
 
-class Retention(Frozen, kw_only=True):
+class Retention(Frozen, frozen=True, kw_only=True):
     """How long, counted from what, and what then."""
 
     years: int
@@ -224,7 +224,7 @@ class Retention(Frozen, kw_only=True):
     legal_hold: bool = False
 
 
-class AgreementBody(Frozen, kw_only=True):
+class AgreementBody(Frozen, frozen=True, kw_only=True):
     """All of it. `version` counts the body; pause, resumption and end do not change it."""
 
     id: str

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-class RecipeLimit(Frozen, kw_only=True):
+class RecipeLimit(Frozen, frozen=True, kw_only=True):
     """A limit that a recipe proposes; the agreement's limits judge."""
 
     kind: Literal["NOR", "PAR", "alert", "action", "plausible"]
@@ -34,7 +34,7 @@ class RecipeLimit(Frozen, kw_only=True):
     high: str | None = None
 
 
-class RecipeParameter(Frozen, kw_only=True):
+class RecipeParameter(Frozen, frozen=True, kw_only=True):
     """A parameter of a recipe element."""
 
     code: str
@@ -42,14 +42,14 @@ class RecipeParameter(Frozen, kw_only=True):
     limits: tuple[RecipeLimit, ...] = ()
 
 
-class RecipeMaterial(Frozen, kw_only=True):
+class RecipeMaterial(Frozen, frozen=True, kw_only=True):
     """A material of a recipe element."""
 
     product: Named
     quantity: Value | None = None
 
 
-class RecipeElement(Frozen, kw_only=True):
+class RecipeElement(Frozen, frozen=True, kw_only=True):
     """One part of a recipe."""
 
     element: str
@@ -61,7 +61,7 @@ class RecipeElement(Frozen, kw_only=True):
     sampling: tuple[str, ...] = ()
 
 
-class Recipe(Record, kw_only=True):
+class Recipe(Record, frozen=True, kw_only=True):
     """How the sponsor wants a product made."""
 
     recipe: str
@@ -72,14 +72,14 @@ class Recipe(Record, kw_only=True):
     accepts: Named | None = None
 
 
-class ExpectedTime(Frozen, kw_only=True):
+class ExpectedTime(Frozen, frozen=True, kw_only=True):
     """A span in which a milestone is expected."""
 
     low: Time
     high: Time
 
 
-class Schedule(Record, kw_only=True):
+class Schedule(Record, frozen=True, kw_only=True):
     """Planned, expected and actual time of a milestone of a batch."""
 
     batch: Named
@@ -90,7 +90,7 @@ class Schedule(Record, kw_only=True):
     reason: str | None = None
 
 
-class StatedVerdict(Frozen, kw_only=True):
+class StatedVerdict(Frozen, frozen=True, kw_only=True):
     """A verdict as the certificate states it and as it is computed."""
 
     test: str
@@ -98,7 +98,7 @@ class StatedVerdict(Frozen, kw_only=True):
     computed: Literal["pass", "fail", "none"]
 
 
-class Certificate(Record, kw_only=True):
+class Certificate(Record, frozen=True, kw_only=True):
     """Results and verdicts for one lot against one specification version."""
 
     lot: Named
@@ -108,7 +108,7 @@ class Certificate(Record, kw_only=True):
     attachment: Named | None = None
 
 
-class Deviation(Record, kw_only=True):
+class Deviation(Record, frozen=True, kw_only=True):
     """A departure from what was agreed or approved."""
 
     deviation: str
@@ -128,7 +128,7 @@ class Deviation(Record, kw_only=True):
     evidence: tuple[Named, ...] = ()
 
 
-class QualityRecord(Record, kw_only=True):
+class QualityRecord(Record, frozen=True, kw_only=True):
     """OOS, change, CAPA, complaint or audit, kept in a party's own system and referred to."""
 
     quality_record: str
@@ -141,7 +141,7 @@ class QualityRecord(Record, kw_only=True):
     due: Time | None = None
 
 
-class Question(Record, kw_only=True):
+class Question(Record, frozen=True, kw_only=True):
     """A question or comment bound to a record, field or cell."""
 
     question: str
@@ -153,7 +153,7 @@ class Question(Record, kw_only=True):
     closed: bool = False
 
 
-class Advice(Record, kw_only=True):
+class Advice(Record, frozen=True, kw_only=True):
     """The sponsor's request to the plant; a person at the CMO answers and acts."""
 
     advice: str
@@ -164,7 +164,7 @@ class Advice(Record, kw_only=True):
     due: Time | None = None
 
 
-class Answer(Record, kw_only=True):
+class Answer(Record, frozen=True, kw_only=True):
     """An answer to a question, an advice or an excursion."""
 
     answer: str
@@ -177,7 +177,7 @@ class Answer(Record, kw_only=True):
     reason: str | None = None
 
 
-class DispositionCheck(Frozen, kw_only=True):
+class DispositionCheck(Frozen, frozen=True, kw_only=True):
     """One line of the list on which a disposition rests."""
 
     check: str
@@ -185,14 +185,14 @@ class DispositionCheck(Frozen, kw_only=True):
     finding: Named | None = None
 
 
-class KnownAt(Frozen, kw_only=True):
+class KnownAt(Frozen, frozen=True, kw_only=True):
     """How much of a ledger was known."""
 
     ledger: str
     size: int
 
 
-class Disposition(Record, kw_only=True):
+class Disposition(Record, frozen=True, kw_only=True):
     """The decision on a batch or lot."""
 
     batch: Named

@@ -15,7 +15,7 @@ __all__ = ["ENTRY_BYTES_MAX", "Entry", "Heading", "Statement", "read_entry", "wr
 ENTRY_BYTES_MAX = 65_535
 
 
-class Heading(Frozen, kw_only=True):
+class Heading(Frozen, frozen=True, kw_only=True):
     """All of an envelope but its record."""
 
     id: str
@@ -36,13 +36,13 @@ class Heading(Frozen, kw_only=True):
         return self.type.removeprefix("fedbatch.")
 
 
-class Entry(Heading, kw_only=True):
+class Entry(Heading, frozen=True, kw_only=True):
     """An envelope with its record still as bytes."""
 
     data: msgspec.Raw
 
 
-class Statement(Frozen, kw_only=True):
+class Statement(Frozen, frozen=True, kw_only=True):
     """An entry as read: its envelope and its record, or None where the type is not understood."""
 
     heading: Heading

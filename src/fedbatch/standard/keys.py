@@ -1,7 +1,5 @@
 """Business keys: same ledger, type and key are versions of one thing (STANDARD §3, column ★)."""
 
-from collections.abc import Callable
-
 from fedbatch.standard import canonical, records
 from fedbatch.standard.values import Named, Time
 
@@ -31,25 +29,21 @@ def _result_key(record: records.ResultFields, name: str, source: str) -> tuple[s
     return (owner, name, record.role, when, record.form, *counts, source)
 
 
-_KEYS: dict[type, Callable[..., tuple[str, ...]]] = {
-    records.Party: lambda r: (r.party,),
-    records.Agreement: lambda r: (r.agreement,),
-    records.Product: lambda r: (r.product,),
-    records.Batch: lambda r: (r.batch,),
-    records.Step: lambda r: (named_text(r.batch), r.element, r.instance),
-    records.Equipment: lambda r: (r.equipment, named_text(r.batch), r.from_.instant),
-    records.Lot: lambda r: (r.lot,),
-    records.Transformation: lambda r: (r.transformation,),
-    records.Series: lambda r: (r.series,),
-    records.Sealed: lambda r: (r.sealed,),
-    records.Event: lambda r: (r.event,),
-    records.Sample: lambda r: (r.sample,),
-    records.Specification: lambda r: (r.specification,),
-    records.Approval: lambda r: (r.approval,),
-    records.FindingRecord: lambda r: (r.finding,),
-    records.Signature: lambda r: (r.signature,),
-    records.Attachment: lambda r: (r.object.sha256,),
-    records.Receipt: lambda r: (r.ledger, str(r.size)),
+_ONE_FIELD: dict[type[records.Record], str] = {
+    records.Party: "party",
+    records.Agreement: "agreement",
+    records.Product: "product",
+    records.Batch: "batch",
+    records.Lot: "lot",
+    records.Transformation: "transformation",
+    records.Series: "series",
+    records.Sealed: "sealed",
+    records.Event: "event",
+    records.Sample: "sample",
+    records.Specification: "specification",
+    records.Approval: "approval",
+    records.FindingRecord: "finding",
+    records.Signature: "signature",
 }
 
 
@@ -69,4 +63,13 @@ def key_of(
         return _result_key(record, code, source)
     if isinstance(record, records.Points):
         return (record.series, entry_id)
-    return _KEYS[type(record)](record)
+    if isinstance(record, records.Step):
+        return (named_text(record.batch), record.element, record.instance)
+    if isinstance(record, records.Equipment):
+        return (record.equipment, named_text(record.batch), record.from_.instant)
+    if isinstance(record, records.Attachment):
+        return (record.object.sha256,)
+    if isinstance(record, records.Receipt):
+        return (record.ledger, str(record.size))
+    text: str = getattr(record, _ONE_FIELD[type(record)])
+    return (text,)

@@ -60,7 +60,7 @@ FIELDS: dict[str, str] = {
 Shape = Literal["row_a_batch", "wide", "long"]
 
 
-class LotTarget(Frozen, kw_only=True):
+class LotTarget(Frozen, frozen=True, kw_only=True):
     """A lot column: the lot, and its transformation into the row's batch.
 
     `product` is the material's code; `product_header` names a column that holds it instead.
@@ -71,7 +71,7 @@ class LotTarget(Frozen, kw_only=True):
     product_header: str | None = None
 
 
-class MappingRule(Frozen, kw_only=True):
+class MappingRule(Frozen, frozen=True, kw_only=True):
     """Where (sheet, group, header, occurrence; tag in long tables) and exactly one target.
 
     A target is a `term` with class, position, qualifier, role and unit, a `field`, a `lot`, `ignored`
@@ -116,28 +116,28 @@ class MappingRule(Frozen, kw_only=True):
             )
 
 
-class AbsentText(Frozen, kw_only=True):
+class AbsentText(Frozen, frozen=True, kw_only=True):
     """A text that stands for 'no value', and why."""
 
     text: str
     reason: AbsentReason
 
 
-class Constant(Frozen, kw_only=True):
+class Constant(Frozen, frozen=True, kw_only=True):
     """A field that is the same in every row and stands in no column."""
 
     field: str
     text: str
 
 
-class EquipmentPiece(Frozen, kw_only=True):
+class EquipmentPiece(Frozen, frozen=True, kw_only=True):
     """A piece of equipment of a template, with the prefix of its tags."""
 
     equipment: str
     tag_prefix: str = ""
 
 
-class TableLayout(Frozen, kw_only=True):
+class TableLayout(Frozen, frozen=True, kw_only=True):
     """How the table lies in its file; what is left out is found, with evidence, at reading."""
 
     sheet: str | None = None
@@ -149,7 +149,7 @@ class TableLayout(Frozen, kw_only=True):
     encoding: str | None = None
 
 
-class Mapping(Record, kw_only=True):
+class Mapping(Record, frozen=True, kw_only=True):
     """What a source's columns mean. Made once, confirmed by a named person, used for every sponsor."""
 
     source: str

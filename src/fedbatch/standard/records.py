@@ -74,7 +74,7 @@ PointRole = Literal["PV", "SP", "OUT"]
 Verdict = Literal["pass", "fail", "none"]
 
 
-class Record(Frozen, kw_only=True):
+class Record(Frozen, frozen=True, kw_only=True):
     """What every record may say (STANDARD §2).
 
     `version` counts from 1 without gap in this ledger; above 1 `supersedes` (the entry id of the
@@ -97,7 +97,7 @@ class Record(Frozen, kw_only=True):
 # ---- parties, agreements, products
 
 
-class Site(Frozen, kw_only=True):
+class Site(Frozen, frozen=True, kw_only=True):
     """A place of a party, with its IANA zone."""
 
     site: str
@@ -106,7 +106,7 @@ class Site(Frozen, kw_only=True):
     fei: str | None = None
 
 
-class Party(Record, kw_only=True):
+class Party(Record, frozen=True, kw_only=True):
     """An organisation and the roles it plays in one agreement."""
 
     party: str
@@ -115,7 +115,7 @@ class Party(Record, kw_only=True):
     sites: tuple[Site, ...] = ()
 
 
-class Succession(Frozen, kw_only=True):
+class Succession(Frozen, frozen=True, kw_only=True):
     """The ledger that this one carries on."""
 
     ledger: str
@@ -123,7 +123,7 @@ class Succession(Frozen, kw_only=True):
     root: str
 
 
-class Agreement(Record, kw_only=True):
+class Agreement(Record, frozen=True, kw_only=True):
     """That an agreement's body (by SHA-256 of its canonical JSON) is in force, paused or ended."""
 
     agreement: str
@@ -132,14 +132,14 @@ class Agreement(Record, kw_only=True):
     succeeds: Succession | None = None
 
 
-class Substance(Frozen, kw_only=True):
+class Substance(Frozen, frozen=True, kw_only=True):
     """A substance in a product by its UNII, with its amount."""
 
     unii: str
     amount: Value | None = None
 
 
-class Product(Record, kw_only=True):
+class Product(Record, frozen=True, kw_only=True):
     """What is made or used."""
 
     product: str
@@ -152,7 +152,7 @@ class Product(Record, kw_only=True):
 # ---- batches, steps, equipment, lots
 
 
-class Batch(Record, kw_only=True):
+class Batch(Record, frozen=True, kw_only=True):
     """One batch, with both parties' identifiers."""
 
     batch: str
@@ -166,14 +166,14 @@ class Batch(Record, kw_only=True):
     site: str | None = None
 
 
-class Anchor(Frozen, kw_only=True):
+class Anchor(Frozen, frozen=True, kw_only=True):
     """The event from which ages in a step are counted."""
 
     event: Named
     meaning: str
 
 
-class Step(Record, kw_only=True):
+class Step(Record, frozen=True, kw_only=True):
     """An element in execution: procedure, unit procedure, operation or phase."""
 
     batch: Named
@@ -190,14 +190,14 @@ class Step(Record, kw_only=True):
     performers: tuple[str, ...] = ()
 
 
-class EquipmentLot(Frozen, kw_only=True):
+class EquipmentLot(Frozen, frozen=True, kw_only=True):
     """A resin, filter or single-use lot that a piece of equipment carried."""
 
     lot: Named
     kind: str
 
 
-class Equipment(Record, kw_only=True):
+class Equipment(Record, frozen=True, kw_only=True):
     """That a batch occupied a piece of equipment from one time to another."""
 
     equipment: str
@@ -214,7 +214,7 @@ class Equipment(Record, kw_only=True):
     lots: tuple[EquipmentLot, ...] = ()
 
 
-class Lot(Record, kw_only=True):
+class Lot(Record, frozen=True, kw_only=True):
     """A lot of a substance, material or product."""
 
     lot: str
@@ -226,7 +226,7 @@ class Lot(Record, kw_only=True):
     certificate: Named | None = None
 
 
-class CarriedLot(Frozen, kw_only=True):
+class CarriedLot(Frozen, frozen=True, kw_only=True):
     """A lot that went into or came out of a transformation; `product` as its source stated it."""
 
     lot: Named
@@ -235,7 +235,7 @@ class CarriedLot(Frozen, kw_only=True):
     use: str | None = None
 
 
-class Transformation(Record, kw_only=True):
+class Transformation(Record, frozen=True, kw_only=True):
     """What was made from what; without outputs, the batch is the output."""
 
     transformation: str
@@ -249,7 +249,7 @@ class Transformation(Record, kw_only=True):
 # ---- series
 
 
-class SamplingModel(Frozen, kw_only=True):
+class SamplingModel(Frozen, frozen=True, kw_only=True):
     """How a series was sampled; gaps are judged by it (S37)."""
 
     model: Literal["raw", "as_archived", "interpolated", "averaged"]
@@ -259,7 +259,7 @@ class SamplingModel(Frozen, kw_only=True):
     window: str | None = None
 
 
-class SeriesConversion(Frozen, kw_only=True):
+class SeriesConversion(Frozen, frozen=True, kw_only=True):
     """Applied once to a parameter of a series; undone at `raw_scale` it gives the source's number."""
 
     factor: str
@@ -268,7 +268,7 @@ class SeriesConversion(Frozen, kw_only=True):
     raw_scale: int | None = None
 
 
-class SeriesParameter(Frozen, kw_only=True):
+class SeriesParameter(Frozen, frozen=True, kw_only=True):
     """A parameter of a series; its index in the list is for ever."""
 
     code: str
@@ -282,7 +282,7 @@ class SeriesParameter(Frozen, kw_only=True):
     scale: int | None = None
 
 
-class Clock(Frozen, kw_only=True):
+class Clock(Frozen, frozen=True, kw_only=True):
     """The clock of a source."""
 
     zone: str
@@ -291,7 +291,7 @@ class Clock(Frozen, kw_only=True):
     clock_offset: str | None = None
 
 
-class Series(Record, kw_only=True):
+class Series(Record, frozen=True, kw_only=True):
     """Declares parameters measured together for a batch or step, or for a lot (a shipment)."""
 
     series: str
@@ -303,14 +303,14 @@ class Series(Record, kw_only=True):
     step: Named | None = None
 
 
-class PointCode(Frozen, kw_only=True):
+class PointCode(Frozen, frozen=True, kw_only=True):
     """A quality and the source's own code for it, as points name it by index."""
 
     quality: Quality
     quality_code: str | None = None
 
 
-class Points(Record, kw_only=True):
+class Points(Record, frozen=True, kw_only=True):
     """New points of a series: equally long arrays (S38)."""
 
     series: str
@@ -323,14 +323,14 @@ class Points(Record, kw_only=True):
     raw: tuple[tuple[int, str], ...] = ()
 
 
-class Entries(Frozen, kw_only=True):
+class Entries(Frozen, frozen=True, kw_only=True):
     """A stretch of a ledger, both ends included."""
 
     first: int
     last: int
 
 
-class Sealed(Record, kw_only=True):
+class Sealed(Record, frozen=True, kw_only=True):
     """Names the segment in which a stretch of a series is complete (S39)."""
 
     sealed: str
@@ -351,20 +351,18 @@ class Sealed(Record, kw_only=True):
 # ---- events, samples, results
 
 
-class Acknowledgement(Frozen, kw_only=True):
+class Acknowledgement(Frozen, frozen=True, kw_only=True):
     """Who took note of an event, and when."""
 
     at: Time
     by: str
 
 
-class Event(Record, kw_only=True):
+class Event(Record, frozen=True, kw_only=True):
     """Something that happened in the plant."""
 
     event: str
-    class_: Literal[
-        "state", "alarm", "operator", "milestone", "shipment", "environment", "utility"
-    ]
+    class_: Literal["state", "alarm", "operator", "milestone", "shipment", "environment", "utility"]
     text: str
     code: str | None = None
     to: Time | None = None
@@ -377,14 +375,14 @@ class Event(Record, kw_only=True):
     values: tuple[Value, ...] = ()
 
 
-class Day(Frozen, kw_only=True):
+class Day(Frozen, frozen=True, kw_only=True):
     """An ordinal label of a culture day with its agreed origin, never an age (S14)."""
 
     label: int
     origin: Literal[0, 1]
 
 
-class Custody(Frozen, kw_only=True):
+class Custody(Frozen, frozen=True, kw_only=True):
     """A hand-over of a sample."""
 
     at: Time
@@ -392,7 +390,7 @@ class Custody(Frozen, kw_only=True):
     to: str
 
 
-class Sample(Record, kw_only=True):
+class Sample(Record, frozen=True, kw_only=True):
     """What was drawn; drawn and logged times are `observed_at` and `recorded_at`."""
 
     sample: str
@@ -412,7 +410,7 @@ class Sample(Record, kw_only=True):
     custody: tuple[Custody, ...] = ()
 
 
-class Derivation(Frozen, kw_only=True):
+class Derivation(Frozen, frozen=True, kw_only=True):
     """How a derived result was computed from a series (S41)."""
 
     rule: str
@@ -429,7 +427,7 @@ class Derivation(Frozen, kw_only=True):
     greatest: str | None = None
 
 
-class ResultFields(Record, kw_only=True):
+class ResultFields(Record, frozen=True, kw_only=True):
     """A result without the name of its parameter, which journal and ledger give differently."""
 
     role: Literal["PV", "SP", "OUT", "result"]
@@ -456,13 +454,13 @@ class ResultFields(Record, kw_only=True):
     derivation: Derivation | None = None
 
 
-class Result(ResultFields, kw_only=True):
+class Result(ResultFields, frozen=True, kw_only=True):
     """A value of a parameter that the agreement names by its code."""
 
     code: str
 
 
-class Criterion(Frozen, kw_only=True):
+class Criterion(Frozen, frozen=True, kw_only=True):
     """Bounds of a test in a specification."""
 
     low: str | None = None
@@ -472,7 +470,7 @@ class Criterion(Frozen, kw_only=True):
     stage: str | None = None
 
 
-class Test(Frozen, kw_only=True):
+class Test(Frozen, frozen=True, kw_only=True):
     """A test of a specification."""
 
     test: str
@@ -481,7 +479,7 @@ class Test(Frozen, kw_only=True):
     method: str | None = None
 
 
-class Specification(Record, kw_only=True):
+class Specification(Record, frozen=True, kw_only=True):
     """What a product must meet, from a batch or a time on."""
 
     specification: str
@@ -495,13 +493,13 @@ class Specification(Record, kw_only=True):
     from_: Time | None = None
 
 
-class Target(Frozen, kw_only=True):
+class Target(Frozen, frozen=True, kw_only=True):
     """An entry that an approval raises."""
 
     entry: str
 
 
-class Approval(Record, kw_only=True):
+class Approval(Record, frozen=True, kw_only=True):
     """The act that raises value status (S15)."""
 
     approval: str
@@ -512,7 +510,7 @@ class Approval(Record, kw_only=True):
     reason: str | None = None
 
 
-class FindingRecord(Record, kw_only=True):
+class FindingRecord(Record, frozen=True, kw_only=True):
     """A finding that crosses: only where something was held back or refused (S45)."""
 
     finding: str
@@ -530,7 +528,7 @@ class FindingRecord(Record, kw_only=True):
 # ---- plumbing
 
 
-class About(Frozen, kw_only=True):
+class About(Frozen, frozen=True, kw_only=True):
     """The version of a record that a signature is bound to."""
 
     entry: str
@@ -538,7 +536,7 @@ class About(Frozen, kw_only=True):
     leaf: str
 
 
-class Signature(Record, kw_only=True):
+class Signature(Record, frozen=True, kw_only=True):
     """A person's signature with its meaning."""
 
     signature: str
@@ -563,7 +561,7 @@ class Signature(Record, kw_only=True):
     assertion: str | None = None
 
 
-class Attachment(Record, kw_only=True):
+class Attachment(Record, frozen=True, kw_only=True):
     """Any other bytes, named by the SHA-256 of what is stored."""
 
     object: ObjectReference
@@ -573,21 +571,21 @@ class Attachment(Record, kw_only=True):
     about: tuple[Reference, ...] = ()
 
 
-class Refused(Frozen, kw_only=True):
+class Refused(Frozen, frozen=True, kw_only=True):
     """A refused entry and the finding that says why."""
 
     entry: str
     finding: Named
 
 
-class Erased(Frozen, kw_only=True):
+class Erased(Frozen, frozen=True, kw_only=True):
     """An entry whose bytes were erased here; its leaf hash stays."""
 
     entry: str
     leaf: str
 
 
-class Receipt(Record, kw_only=True):
+class Receipt(Record, frozen=True, kw_only=True):
     """Written besides the cosignature when something was refused, missing, found or erased."""
 
     ledger: str

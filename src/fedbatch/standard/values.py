@@ -58,12 +58,14 @@ UnitBasis = Literal["header", "unit_row", "cell", "mapping", "instrument", "else
 Quality = Literal["good", "uncertain", "bad", "missing", "substituted"]
 ValueStatus = Literal["provisional", "checked", "approved"]
 Basis = Literal["own", "transcribed"]
-Precision = Literal["year", "month", "day", "hour", "minute", "second", "millisecond", "microsecond"]
+Precision = Literal[
+    "year", "month", "day", "hour", "minute", "second", "millisecond", "microsecond"
+]
 ZoneBasis = Literal["stated", "configured", "assumed"]
 
 
 def is_decimal(text: str) -> bool:
-    """Whether a text is a decimal of the standard: `-?(0|[1-9][0-9]*)(\\.[0-9]+)?`, ≤ 38 digits."""
+    """Whether a text is a decimal of the standard (STANDARD S2), of at most 38 digits."""
     if _DECIMAL.fullmatch(text) is None:
         return False
     return len(text) <= DIGITS_MAX or sum(map(str.isdigit, text)) <= DIGITS_MAX
@@ -92,13 +94,11 @@ def _plain_name(name: str) -> str:
     return name.rstrip("_")
 
 
-class Frozen(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_plain_name
-):
+class Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_plain_name):
     """Immutable, named fields only; what is absent is left out of the bytes."""
 
 
-class Time(Frozen, kw_only=True):
+class Time(Frozen, frozen=True, kw_only=True):
     """A time with its text, zone and precision (S12). `instant`: UTC with `Z`, ≤ 6 decimals.
 
     With `precision` day or coarser, `instant` is the start of the interval that the text names.
@@ -114,7 +114,7 @@ class Time(Frozen, kw_only=True):
     clock_offset: str | None = None
 
 
-class Conversion(Frozen, kw_only=True):
+class Conversion(Frozen, frozen=True, kw_only=True):
     """How `number` came from the source's number: number × factor + offset (S10).
 
     `factor` is an exact rational `numerator/denominator` or a decimal.
@@ -128,7 +128,7 @@ class Conversion(Frozen, kw_only=True):
     rounded: bool = False
 
 
-class Value(Frozen, kw_only=True):
+class Value(Frozen, frozen=True, kw_only=True):
     """What was measured or stated: the source's text and what it says (S7 to S11)."""
 
     kind: ValueKind
@@ -155,22 +155,22 @@ class Value(Frozen, kw_only=True):
             raise InputError("absent with kind absent alone", found=self.kind, code="value.kind")
 
 
-class Identifier(Frozen, kw_only=True):
-    """A name somebody gives a thing: GLN, DUNS, FEI, GTIN, UNII or `urn:fedbatch:party:<id>:<kind>`."""
+class Identifier(Frozen, frozen=True, kw_only=True):
+    """A thing's name: system GLN, DUNS, FEI, GTIN, UNII or `urn:fedbatch:party:<id>:<kind>`."""
 
     system: str
     value: str
     assigner: str | None = None
 
 
-class Locator(Frozen, kw_only=True):
+class Locator(Frozen, frozen=True, kw_only=True):
     """Where in an artefact: scheme (S17) and its text."""
 
     scheme: str
     value: str
 
 
-class Provenance(Frozen, kw_only=True):
+class Provenance(Frozen, frozen=True, kw_only=True):
     """Where a record, or the field at `path`, came from (S17, S18).
 
     `commitment` is SHA-256(salt ‖ UTF-8 of `<file's SHA-256> <scheme> <value>`) in hex; salt and
@@ -187,7 +187,7 @@ class Provenance(Frozen, kw_only=True):
     media_type: str | None = None
 
 
-class ObjectReference(Frozen, kw_only=True):
+class ObjectReference(Frozen, frozen=True, kw_only=True):
     """Stored bytes of a segment or attachment, by the SHA-256 of what is stored."""
 
     sha256: str
@@ -195,7 +195,7 @@ class ObjectReference(Frozen, kw_only=True):
     key_sha256: str | None = None
 
 
-class Correction(Frozen, kw_only=True):
+class Correction(Frozen, frozen=True, kw_only=True):
     """Why a record was replaced or taken back, and by whom."""
 
     kind: Literal["correct", "withdraw"]
@@ -204,8 +204,8 @@ class Correction(Frozen, kw_only=True):
     by: str
 
 
-class Reference(Frozen, kw_only=True):
-    """A record named by its business key; `entry` names one version of it (STANDARD §2, identity)."""
+class Reference(Frozen, frozen=True, kw_only=True):
+    """A record named by its business key; `entry` names one version of it (STANDARD §2)."""
 
     key: tuple[str, ...]
     ledger: str | None = None

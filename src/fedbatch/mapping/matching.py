@@ -1,0 +1,82 @@
+"""Which mapping fits a table: by its headers, every one accounted for, none twice."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+
+from fedbatch.errors import InputError
+from fedbatch.mapping.tables import Column, Table
+from fedbatch.standard import canonical
+from fedbatch.standard.mappings import Mapping, MappingRule
+
+__all__ = ["assign_rules", "difference", "fingerprint", "mapping_fingerprint"]
+
+Place = tuple[str, str, int]
+
+
+def _places(columns: Iterable[Column]) -> list[tuple[Place, Column]]:
+    """Each column with its group, header and which occurrence of them it is, from 1."""
+    counts: Counter[tuple[str, str]] = Counter()
+    placed = []
+    for column in columns:
+        name = (column.group, column.header)
+        counts[name] += 1
+        placed.append(((*name, counts[name]), column))
+    return placed
+
+
+def _rule_places(mapping: Mapping) -> dict[Place, MappingRule]:
+    return {
+        (rule.group or "", rule.header, rule.occurrence): rule
+        for rule in mapping.rules
+        if rule.header is not None
+    }
+
+
+def _digest(places: Iterable[Place]) -> str:
+    plain = sorted([group, header, str(occurrence)] for group, header, occurrence in places)
+    return hashlib.sha256(canonical.encode(plain)).hexdigest()
+
+
+def fingerprint(table: Table) -> str:
+    """SHA-256 over a table's headers with group and occurrence, whatever their order."""
+    return _digest(place for place, _ in _places(table.columns))
+
+
+def mapping_fingerprint(mapping: Mapping) -> str:
+    """The fingerprint of the tables that a mapping fits."""
+    return _digest(_rule_places(mapping))
+
+
+def difference(table: Table, mapping: Mapping) -> tuple[list[str], list[str]]:
+    """Headers the table has and the mapping lacks, and the other way round."""
+    here = {place for place, _ in _places(table.columns)}
+    there = set(_rule_places(mapping))
+    return _names(here - there), _names(there - here)
+
+
+def _names(places: set[Place]) -> list[str]:
+    return [f"{group} / {header}" if group else header for group, header, _ in sorted(places)]
+
+
+def assign_rules(table: Table, mapping: Mapping) -> list[tuple[Column, MappingRule]]:
+    """Each column of a table with its rule.
+
+    Raises:
+        InputError: a column without a rule, or a rule without its column: nothing is dropped.
+    """
+    more, fewer = difference(table, mapping)
+    if more or fewer:
+        parts = [
+            f"new: {', '.join(more)}" if more else "",
+            f"gone: {', '.join(fewer)}" if fewer else "",
+        ]
+        raise InputError(
+            f"the columns of mapping {mapping.source}",
+            where=table.sheet,
+            found="; ".join(filter(None, parts)),
+            advice="`fedbatch map new FILE` drafts a mapping for the file as it is now.",
+            code="mapping.columns",
+        )
+    rules = _rule_places(mapping)
+    return [(column, rules[place]) for place, column in _places(table.columns)]

@@ -1,0 +1,151 @@
+"""Texts to times, under declared formats and a zone; an ambiguous one is held back, never guessed (S13)."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Literal
+
+from fedbatch.standard.values import Precision, Time
+
+__all__ = ["TimeProblem", "TimeReader", "check_format", "render_instant"]
+
+# From coarse to fine: the finest directive that a format holds is its precision.
+_PRECISIONS: tuple[tuple[str, Precision], ...] = (
+    ("%f", "microsecond"),
+    ("%S", "second"),
+    ("%T", "second"),
+    ("%M", "minute"),
+    ("%H", "hour"),
+    ("%I", "hour"),
+    ("%d", "day"),
+    ("%j", "day"),
+    ("%m", "month"),
+    ("%b", "month"),
+    ("%B", "month"),
+    ("%Y", "year"),
+    ("%y", "year"),
+)
+_DIRECTIVES = frozenset("YymdjBbHIMSfpzT%")
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeProblem:
+    """Why a text is no time: the rule it breaks and what would be one."""
+
+    rule: Literal["time.format", "time.ambiguous"]
+    expected: str
+
+
+def check_format(form: str) -> str | None:
+    """What is wrong with a time format, or None."""
+    unknown = [item for item in re.findall(r"%(.)", form) if item not in _DIRECTIVES]
+    if unknown:
+        return f"%{unknown[0]} is no directive; known are {' '.join('%' + d for d in sorted(_DIRECTIVES))}"
+    if not any(item in form for item in ("%Y", "%y")):
+        return "the format has no year"
+    if "%j" not in form and "%d" in form and not any(item in form for item in ("%m", "%b", "%B")):
+        return "the format has a day but no month"
+    return None
+
+
+def render_instant(moment: datetime) -> str:
+    """An aware datetime as the standard's instant: UTC, `Z`, no trailing zeros in the fraction."""
+    text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    fraction = f"{moment.microsecond:06d}".rstrip("0")
+    return f"{text}.{fraction}Z" if fraction else f"{text}Z"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeReader:
+    """Reads times of declared formats in a declared zone.
+
+    `month_names` are the source's own, January first, when they are not English.
+    """
+
+    formats: tuple[str, ...]
+    zone: tzinfo
+    zone_name: str
+    zone_basis: Literal["stated", "configured", "assumed"]
+    month_names: tuple[str, ...] = ()
+    clock_offset: str | None = None
+
+    def read(self, text: str, form: str | None = None) -> Time | TimeProblem:
+        """The time in a text, or why there is none. `form` is the column's own format, if any."""
+        plain = text.strip()
+        found = [
+            (item, moment)
+            for item in ((form,) if form else self.formats)
+            if (moment := self._moment(plain, item)) is not None
+        ]
+        if not found:
+            return TimeProblem(rule="time.format", expected=self._wanted(form))
+        if len({moment for _, moment in found}) > 1:
+            return TimeProblem(
+                rule="time.ambiguous",
+                expected=f"one reading, not two: it fits {' and '.join(item for item, _ in found)}",
+            )
+        return self._placed(text, *found[0])
+
+    def _wanted(self, form: str | None) -> str:
+        wanted = form or " or ".join(self.formats)
+        return f"a time like {wanted}" if wanted else "a time format in the mapping"
+
+    def _moment(self, text: str, form: str) -> datetime | None:
+        if self.month_names and "%b" in form:
+            text, form = self._with_month_number(text), form.replace("%b", "%m")
+        try:
+            return datetime.strptime(text, form)  # noqa: DTZ007 - the zone is attached below
+        except ValueError:
+            return None
+
+    def _with_month_number(self, text: str) -> str:
+        longest_first = sorted(self.month_names, key=len, reverse=True)
+        for name in longest_first:
+            position = text.lower().find(name.lower())
+            if position >= 0:
+                number = f"{self.month_names.index(name) + 1:02d}"
+                return text[:position] + number + text[position + len(name) :]
+        return text
+
+    def _placed(self, text: str, form: str, moment: datetime) -> Time | TimeProblem:
+        if moment.tzinfo is not None:
+            return self._time(text, form, moment, stated=True)
+        local = moment.replace(tzinfo=self.zone)
+        precision = _precision_of(form)
+        if precision not in {"year", "month", "day"}:
+            problem = _clock_change(local, self.zone_name)
+            if problem is not None:
+                return problem
+        return self._time(text, form, local, stated=False)
+
+    def _time(self, text: str, form: str, moment: datetime, *, stated: bool) -> Time:
+        zone = moment.strftime("%z") if stated else self.zone_name
+        if stated:
+            zone = f"{zone[:3]}:{zone[3:5]}"
+        return Time(
+            instant=render_instant(moment),
+            text=text,
+            zone=zone,
+            zone_basis="stated" if stated else self.zone_basis,
+            precision=_precision_of(form),
+            clock_offset=self.clock_offset,
+        )
+
+
+def _precision_of(form: str) -> Precision:
+    return next((name for item, name in _PRECISIONS if item in form), "year")
+
+
+def _clock_change(local: datetime, zone_name: str) -> TimeProblem | None:
+    """Whether a local time happens twice or never, where the clocks change."""
+    if local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
+        back = local.astimezone(UTC).astimezone(local.tzinfo)
+        twice = abs(back.replace(tzinfo=None) - local.replace(tzinfo=None)) < _MINUTE
+        expected = (
+            f"a time with its offset: in {zone_name} it happens twice when the clocks go back"
+            if twice
+            else f"a time that exists: in {zone_name} the clocks skip it"
+        )
+        return TimeProblem(rule="time.ambiguous", expected=expected)
+    return None

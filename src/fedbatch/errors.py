@@ -6,6 +6,7 @@
     ├ ConflictError    the state has moved on
     ├ BusyError        retry_after_s: back-pressure
     ├ PeerError        retryable, retry_after_s
+    ├ StoreError       the disk failed or is full: read-only until the node is started again
     └ IntegrityError   bytes differ from what was signed: that ledger stops
 
 A class exists only because somebody catches it; what went wrong exactly is the `code`, a stable
@@ -23,6 +24,7 @@ __all__ = [
     "IntegrityError",
     "PeerError",
     "RefusedError",
+    "StoreError",
     "expectation",
 ]
 
@@ -103,6 +105,12 @@ class PeerError(FedbatchError):
         super().__init__(message, code=code)
         self.retryable = retryable
         self.retry_after_s = retry_after_s
+
+
+class StoreError(FedbatchError):
+    """The disk failed or is full; nothing was promised, and nothing more is taken until a restart."""
+
+    default_code = "store.failed"
 
 
 class IntegrityError(FedbatchError):

@@ -1,0 +1,361 @@
+"""The few interfaces that services need; adapters implement them, `node` hands them in.
+
+Every store method that writes is one transaction: when it returns, all of it is durable (fsynced) and
+visible to every process; when it raises, none of it happened. Nobody waits for anybody but the writer
+before; a writer that cannot have the lock within ten seconds gets `BusyError`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fedbatch.ledger.tree import Frontier
+from fedbatch.standard.journals import JournalEntry
+
+__all__ = [
+    "Appended",
+    "AuditNote",
+    "CheckpointRow",
+    "Clock",
+    "HeldItem",
+    "Ids",
+    "ImportRow",
+    "JournalHead",
+    "JournalStore",
+    "LedgerHead",
+    "LedgerRow",
+    "LedgerStore",
+    "NewJournalEntry",
+    "NewLedgerEntry",
+    "Objects",
+    "Signer",
+    "Taken",
+]
+
+
+class Clock(Protocol):
+    """The wall clock. MUST give UTC; MUST NOT be used to order entries."""
+
+    def now(self) -> str:
+        """The present instant as the standard writes it, milliseconds, `Z`."""
+        ...
+
+    def seconds(self) -> int:
+        """The present instant in whole seconds since 1970."""
+        ...
+
+
+class Ids(Protocol):
+    """Ids, pseudonyms and chance. The same arguments give the same id, save `salt` and `fresh`."""
+
+    def own(self, kind: str, text: str) -> str:
+        """The party's own id of a thing; kept secret by a key that no partner has."""
+        ...
+
+    def shared(self, agreement: str, kind: str, text: str) -> str:
+        """The id of the thing under one agreement; unlinkable with its id under another."""
+        ...
+
+    def entry(self, agreement: str, text: str) -> str:
+        """The UUID of an entry under one agreement."""
+        ...
+
+    def provenance_salt(self, agreement: str, text: str) -> bytes:
+        """The 16 bytes that hide a locator from the partner until it is revealed."""
+        ...
+
+    def salt(self) -> str:
+        """128 random bits in hex, used nowhere else."""
+        ...
+
+    def fresh(self, kind: str) -> str:
+        """A new random id."""
+        ...
+
+
+class Signer(Protocol):
+    """Keys by name. MUST NOT give a private key away; one purpose a key."""
+
+    def create(self, name: str) -> bytes:
+        """Make the key if there is none, and return its public key (32 bytes)."""
+        ...
+
+    def public(self, name: str) -> bytes:
+        """The public key of a name.
+
+        Raises:
+            InputError: no such key.
+        """
+        ...
+
+    def sign(self, name: str, message: bytes) -> bytes:
+        """The Ed25519 signature (64 bytes) of a message."""
+        ...
+
+
+class Objects(Protocol):
+    """Immutable bytes named by their SHA-256. A write is durable before it returns."""
+
+    def write(self, content: bytes) -> str:
+        """Keep the bytes; their SHA-256 in hex. Repeating it is a no-op."""
+        ...
+
+    def read(self, sha256: str) -> bytes:
+        """The bytes of a name.
+
+        Raises:
+            InputError: not held here.
+            IntegrityError: the bytes held are not those named.
+        """
+        ...
+
+    def has(self, sha256: str) -> bool:
+        """Whether the bytes are held."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditNote:
+    """One act for the audit trail, written in the transaction of what it describes."""
+
+    act: str
+    by: str
+    time: str
+    detail: str = ""
+    reason: str = ""
+
+
+# ---- journal
+
+
+@dataclass(frozen=True, slots=True)
+class JournalHead:
+    """The newest version of a record in a journal. `digest` covers its content (S6)."""
+
+    type: str
+    key: tuple[str, ...]
+    index: int
+    version: int
+    digest: bytes
+    entry_id: str
+    source: str
+    is_withdrawn: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJournalEntry:
+    """An entry to be appended, with what its head will say."""
+
+    content: bytes
+    type: str
+    key: tuple[str, ...]
+    version: int
+    digest: bytes
+    entry_id: str
+    source: str
+    is_withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldItem:
+    """What waits for a person. `state`: open, closed (supplied later) or decided."""
+
+    id: str
+    type: str
+    key: tuple[str, ...]
+    path: str
+    text: str
+    finding: bytes
+    template: bytes
+    origins: bytes
+    source: str
+    import_id: str
+    state: str = "open"
+    decision: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRow:
+    """One file taken in: what it was, and which rows it held."""
+
+    id: str
+    file: str
+    sha256: str
+    mapping: str
+    time: str
+    by: str
+    row_keys: tuple[str, ...]
+    findings: tuple[bytes, ...] = ()
+
+
+class JournalStore(Protocol):
+    """A party's own record of what it took in. Append-only, hash-chained, one writer at a time."""
+
+    def heads(self, types: Sequence[str] = ()) -> dict[tuple[str, tuple[str, ...]], JournalHead]:
+        """The newest version of every record, of some types or all."""
+        ...
+
+    def append(
+        self,
+        entries: Sequence[NewJournalEntry],
+        note: AuditNote,
+        *,
+        held: Sequence[HeldItem] = (),
+        closed: Sequence[str] = (),
+        imported: ImportRow | None = None,
+    ) -> int:
+        """Append all of it or nothing; the index of the first entry."""
+        ...
+
+    def read(self, index: int) -> JournalEntry:
+        """The entry at an index."""
+        ...
+
+    def scan(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Every entry's bytes from an index on, in order."""
+        ...
+
+    def held(self, *, only_open: bool = True) -> list[HeldItem]:
+        """What is held back."""
+        ...
+
+    def decide(self, id: str, decision: str, note: AuditNote) -> None:  # noqa: A002 - the item's id
+        """Mark a held-back item as decided."""
+        ...
+
+    def imports(self) -> list[ImportRow]:
+        """Every file taken in, in order."""
+        ...
+
+    def verify(self) -> list[str]:
+        """What is wrong with the chain, place by place; empty when all is well."""
+        ...
+
+
+# ---- ledgers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRow:
+    """A ledger as it stands: `own` or the copy of the partner's."""
+
+    ledger: str
+    is_own: bool
+    origin: str
+    key: bytes
+    size: int
+    root: bytes
+    frontier: Frontier
+    stopped: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerHead:
+    """The newest version of a record in a ledger."""
+
+    type: str
+    key: tuple[str, ...]
+    index: int
+    version: int
+    digest: bytes
+    entry_id: str
+    is_withdrawn: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLedgerEntry:
+    """An entry to be appended to an own ledger; `journal` says what it was posted from."""
+
+    content: bytes
+    type: str
+    key: tuple[str, ...]
+    version: int
+    digest: bytes
+    entry_id: str
+    is_withdrawn: bool = False
+    journal: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointRow:
+    """A signed head of a ledger, and the partner's cosignature once there is one."""
+
+    size: int
+    root: bytes
+    note: bytes
+    cosignature: bytes = b""
+    cosigned_at: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """Where a group of entries came to lie, and the checkpoint that covers it."""
+
+    first: int
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A partner's entries, checked, ready to be kept: all in one transaction with their effects."""
+
+    ledger: str
+    first: int
+    entries: Sequence[bytes]
+    leaves: Sequence[bytes]
+    frontier: Frontier
+    checkpoint: CheckpointRow
+    heads: Sequence[NewLedgerEntry | None]
+    erased: Sequence[int] = field(default=())
+
+
+class LedgerStore(Protocol):
+    """Both ledgers of one agreement, and nothing of any other."""
+
+    def ledger(self, ledger: str) -> LedgerRow:
+        """A ledger by its id.
+
+        Raises:
+            InputError: no such ledger here.
+        """
+        ...
+
+    def ledgers(self) -> list[LedgerRow]:
+        """The own ledger first, then the partner's, as far as they are known."""
+        ...
+
+    def append(
+        self,
+        ledger: str,
+        entries: Sequence[NewLedgerEntry],
+        note: AuditNote,
+        sign: Callable[[int, bytes], bytes],
+    ) -> Appended:
+        """Append to an own ledger: entries, heads, tree, checkpoint, audit entry, in one transaction.
+
+        Every entry is read back and hashed again before `sign(size, root)` gives the checkpoint note.
+        """
+        ...
+
+    def take(self, taken: Taken, note: AuditNote) -> None:
+        """Keep a partner's entries with frontier, heads, checkpoint and cosignature at once."""
+        ...
+
+    def keep_cosignature(self, ledger: str, size: int, cosignature: bytes, time: int) -> None:
+        """Keep the partner's receipt of an own checkpoint."""
+        ...
+
+    def entries(self, ledger: str, start: int, count: int) -> list[tuple[int, bytes, bytes]]:
+        """Index, leaf hash and bytes (b"" once erased) of entries from `start` on."""
+        ...
+
+    def heads(
+        self, ledger: str, types: Sequence[str] = ()
+    ) -> dict[tuple[str, tuple[str, ...]], LedgerHead]:
+        """The newest version of every record of a ledger."""
+        ...
+
+    def checkpoints(self, ledger: str) -> Iterable[CheckpointRow]:
+        """Kept checkpoints, oldest first."""
+        ...

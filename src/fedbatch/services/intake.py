@@ -1,0 +1,398 @@
+"""Intake: what a source yields enters the journal, is held back, or is told apart as already there.
+
+A file sent again is the same source: equal cells write nothing, a changed cell makes the next version
+with its correction, a row that is gone is a finding. All of a file enters in one transaction.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from fedbatch.mapping.extract import Draft, Extraction, HeldBack
+from fedbatch.mapping.tables import SourceFile
+from fedbatch.ports import (
+    AuditNote,
+    Clock,
+    HeldItem,
+    Ids,
+    ImportRow,
+    JournalHead,
+    JournalStore,
+    NewJournalEntry,
+)
+from fedbatch.standard import canonical
+from fedbatch.standard.findings import Finding, Place
+from fedbatch.standard.journals import JournalEntry, Origin, journal_struct
+from fedbatch.standard.mappings import Mapping
+from fedbatch.standard.records import Record
+from fedbatch.standard.rulebook import finding
+from fedbatch.standard.values import Correction
+
+__all__ = ["Intake", "IntakeReport", "content_digest", "take_in", "write_journal_entry"]
+
+Report = Callable[[int, int], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class IntakeReport:
+    """What became of one file."""
+
+    file: str
+    mapping: str
+    cells: int = 0
+    new: int = 0
+    corrected: int = 0
+    unchanged: int = 0
+    held_back: int = 0
+    closed: int = 0
+    ignored: dict[str, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    corrected_ids: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """What intake works with. `by` is the person who takes in."""
+
+    journal: JournalStore
+    ids: Ids
+    clock: Clock
+    by: str
+
+
+def content_digest(record: Record) -> bytes:
+    """SHA-256 over what a record says, provenance, value status and version aside (STANDARD S6)."""
+    bare = msgspec.structs.replace(
+        record, version=0, supersedes=None, correction=None, provenance=(), value_status=None
+    )
+    return hashlib.sha256(canonical.encode(bare)).digest()
+
+
+def take_in(
+    extraction: Extraction,
+    file: SourceFile,
+    mapping: Mapping,
+    intake: Intake,
+    *,
+    findings: Sequence[Finding] = (),
+    reason: str = "the file was sent again with another value",
+) -> IntakeReport:
+    """Enter one extraction into the journal.
+
+    Args:
+        extraction: drafts, held-back items and findings of one table.
+        file: the file they came from.
+        mapping: the mapping that read it.
+        intake: journal, ids, clock and person.
+        findings: what reading the file found.
+        reason: why values that changed were corrected.
+    """
+    work = _Work(file=file, mapping=mapping, intake=intake, reason=reason)
+    return work.run(extraction, findings)
+
+
+class _Work:
+    """One file on its way into the journal."""
+
+    def __init__(self, *, file: SourceFile, mapping: Mapping, intake: Intake, reason: str) -> None:
+        self.file = file
+        self.mapping = mapping
+        self.intake = intake
+        self.reason = reason
+        self.now = intake.clock.now()
+        self.import_id = intake.ids.fresh("import")
+        self.report = IntakeReport(file=file.name, mapping=mapping.source)
+        self.entries: list[NewJournalEntry] = []
+        self.heads = intake.journal.heads()
+
+    def run(self, extraction: Extraction, findings: Sequence[Finding]) -> IntakeReport:
+        report = self.report
+        report.cells = extraction.cells
+        report.ignored = extraction.ignored
+        report.findings = [*findings, *extraction.findings, *self._vanished(extraction.row_keys)]
+        held = [*extraction.held]
+        for draft in extraction.drafts:
+            held += self._enter(draft)
+        report.findings += [item.finding for item in held]
+        items = self._items(held)
+        closed = self._closed(extraction.drafts)
+        report.held_back, report.closed = len(items), len(closed)
+        self._write(extraction.row_keys, items, closed)
+        return report
+
+    def _write(
+        self, row_keys: Sequence[str], items: Sequence[HeldItem], closed: Sequence[str]
+    ) -> None:
+        report = self.report
+        counts = f"{report.new} new, {report.corrected} corrected, {report.held_back} held back"
+        self.intake.journal.append(
+            self.entries,
+            AuditNote(
+                act="import",
+                by=self.intake.by,
+                time=self.now,
+                detail=f"{self.file.name} by {self.mapping.source}: {counts}",
+            ),
+            held=items,
+            closed=closed,
+            imported=ImportRow(
+                id=self.import_id,
+                file=self.file.name,
+                sha256=self.file.sha256,
+                mapping=self.mapping.source,
+                time=self.now,
+                by=self.intake.by,
+                row_keys=tuple(row_keys),
+                findings=tuple(canonical.encode(item) for item in report.findings),
+            ),
+        )
+
+    # ---- one draft
+
+    def _enter(self, draft: Draft) -> list[HeldBack]:
+        """Enter a draft as new, as next version, or not at all; what contradicts is held back."""
+        head = self.heads.get((draft.type, draft.key))
+        if head is None:
+            self._add(draft.record, draft, version=1)
+            self.report.new += 1
+            return []
+        if draft.type == "result":
+            self._enter_again(draft, draft.record, head)
+            return []
+        return self._overlay(draft, head)
+
+    def _enter_again(self, draft: Draft, record: Record, head: JournalHead) -> None:
+        if content_digest(record) == head.digest and not head.is_withdrawn:
+            self.report.unchanged += 1
+            return
+        correction = Correction(
+            kind="correct", reason_code="source_changed", reason=self.reason, by=self.intake.by
+        )
+        version = head.version + 1
+        changed = msgspec.structs.replace(
+            record, version=version, supersedes=head.entry_id, correction=correction
+        )
+        self._add(changed, draft, version=version)
+        self.report.corrected += 1
+        self.report.corrected_ids.append(head.entry_id)
+
+    def _add(self, record: Record, draft: Draft, *, version: int) -> None:
+        entry_id = self.intake.ids.fresh("j")
+        entry = write_journal_entry(
+            record,
+            type_=draft.type,
+            key=draft.key,
+            entry_id=entry_id,
+            time=self.now,
+            by=self.intake.by,
+            source=self.mapping.source,
+            origins=draft.origins,
+            version=version,
+        )
+        self.entries.append(entry)
+        self.heads[draft.type, draft.key] = JournalHead(
+            draft.type, draft.key, -1, version, entry.digest, entry_id, entry.source, is_withdrawn=False
+        )
+
+    # ---- records that several sources tell of
+
+    def _overlay(self, draft: Draft, head: JournalHead) -> list[HeldBack]:
+        """Lay a draft over the newest version: what it does not say stays as it was.
+
+        A field that another source stated otherwise is in doubt and waits; the rest goes in.
+        """
+        if head.index < 0 or head.is_withdrawn:
+            self._enter_again(draft, draft.record, head)
+            return []
+        before = self.intake.journal.read(head.index)
+        old = msgspec.json.decode(bytes(before.data), type=journal_struct(draft.type))
+        merged, doubts = _merge(old, draft, before, self.mapping.source)
+        origins = _merged_origins(before.origins, draft.origins, doubts)
+        laid = Draft(type=draft.type, key=draft.key, record=merged, origins=origins)
+        self._enter_again(laid, merged, head)
+        return [self._doubt(draft, name, old) for name in doubts]
+
+    def _doubt(self, draft: Draft, name: str, old: Record) -> HeldBack:
+        path = f"/{name.rstrip('_')}"
+        origins = tuple(o for o in draft.origins if (o.path or "").startswith(path))
+        place = Place(
+            file=self.file.name,
+            scheme=origins[0].scheme if origins else "",
+            locator=origins[0].locator if origins else "",
+            type=draft.type,
+            key=draft.key,
+            path=path,
+        )
+        found, expected = _shown(getattr(draft.record, name)), _shown(getattr(old, name))
+        return HeldBack(
+            type=draft.type,
+            key=draft.key,
+            path=path,
+            text=found,
+            finding=finding(
+                "batch.conflict",
+                place,
+                found=found,
+                expected=f"{expected}, as another source says",
+                effect="held_back",
+            ),
+            template=draft.record,
+            origins=origins or draft.origins,
+        )
+
+    # ---- held back, and supplied later
+
+    def _items(self, held: Iterable[HeldBack]) -> list[HeldItem]:
+        """Held-back items by an id that the same cell in the same state has again."""
+        known = {item.id for item in self.intake.journal.held(only_open=False)}
+        items = []
+        for item in held:
+            origin = item.origins[0] if item.origins else None
+            place = "" if item.key else f"{self.file.name}|{origin.locator if origin else ''}"
+            name = "|".join((item.type, *item.key, item.path, place, item.text, item.finding.rule))
+            id_ = self.intake.ids.own("held", name)
+            if id_ in known:
+                continue
+            known.add(id_)
+            items.append(self._item(id_, item))
+        return items
+
+    def _item(self, id_: str, item: HeldBack) -> HeldItem:
+        return HeldItem(
+            id=id_,
+            type=item.type,
+            key=item.key,
+            path=item.path,
+            text=item.text,
+            finding=canonical.encode(item.finding),
+            template=canonical.encode(item.template) if item.template is not None else b"",
+            origins=canonical.encode(item.origins),
+            source=self.mapping.source,
+            import_id=self.import_id,
+        )
+
+    def _closed(self, drafts: Iterable[Draft]) -> list[str]:
+        """Open items whose value this file supplies."""
+        open_items: dict[tuple[str, tuple[str, ...], str], list[str]] = {}
+        for item in self.intake.journal.held():
+            open_items.setdefault((item.type, item.key, item.path), []).append(item.id)
+        if not open_items:
+            return []
+        closed: list[str] = []
+        for draft in drafts:
+            paths = {o.path or "" for o in draft.origins} | {""}
+            for path in paths:
+                closed += open_items.pop((draft.type, draft.key, path), [])
+        return closed
+
+    def _vanished(self, row_keys: Sequence[str]) -> list[Finding]:
+        """Rows that the file held when it came before, and holds no more."""
+        before = self._earlier(Counter(row_keys))
+        if before is None:
+            return []
+        here = set(row_keys)
+        gone = [key for key in dict.fromkeys(before.row_keys) if key not in here]
+        return [
+            finding(
+                "file.row_vanished",
+                Place(file=self.file.name, type="batch", key=(key.strip("|"),)),
+                found="no row",
+                expected=f"the row that stood in {before.file} of {before.time}",
+            )
+            for key in gone
+        ]
+
+    def _earlier(self, rows: Counter[str]) -> ImportRow | None:
+        """The newest import that this file is a new edition of: its name, or most of its rows."""
+        for row in reversed(self.intake.journal.imports()):
+            if row.mapping != self.mapping.source:
+                continue
+            shared = sum(1 for key in set(row.row_keys) if key in rows)
+            if row.file == self.file.name or shared * 2 > len(set(row.row_keys)):
+                return row
+        return None
+
+
+def _merge(
+    old: Record, draft: Draft, before: JournalEntry, source: str
+) -> tuple[Record, list[str]]:
+    """The old record under the draft, and the fields about which two sources differ."""
+    changes: dict[str, object] = {}
+    doubts = []
+    for name in draft.record.__struct_fields__:
+        said, was = getattr(draft.record, name), getattr(old, name)
+        if name in {"version", "supersedes", "correction"} or said in (None, ()) or said == was:
+            continue
+        if name == "identifiers":
+            changes[name] = (*was, *(item for item in said if item not in was))
+            continue
+        if was in (None, ()) or _told_by(before, f"/{name.rstrip('_')}") in {source, None}:
+            changes[name] = said
+        else:
+            doubts.append(name)
+    return msgspec.structs.replace(old, **changes), doubts
+
+
+def _told_by(entry: JournalEntry, path: str) -> str | None:
+    """Which source a field of the newest version came from."""
+    for origin in entry.origins:
+        if origin.path is not None and origin.path.startswith(path):
+            return origin.mapping
+    return entry.source or None
+
+
+def _merged_origins(
+    old: tuple[Origin, ...], new: tuple[Origin, ...], doubts: Sequence[str]
+) -> tuple[Origin, ...]:
+    doubted = tuple(f"/{name.rstrip('_')}" for name in doubts)
+    kept = {origin.path: origin for origin in old}
+    for origin in new:
+        if not (doubted and (origin.path or "").startswith(doubted)):
+            kept.setdefault(origin.path, origin)
+    return tuple(kept.values())
+
+
+def _shown(value: object) -> str:
+    raw = getattr(value, "raw", None) or getattr(value, "text", None)
+    return str(raw) if raw else canonical.encode(value).decode()
+
+
+def write_journal_entry(
+    record: Record,
+    *,
+    type_: str,
+    key: tuple[str, ...],
+    entry_id: str,
+    time: str,
+    by: str,
+    source: str = "",
+    origins: tuple[Origin, ...] = (),
+    version: int,
+    is_withdrawn: bool = False,
+    data: bytes | None = None,
+) -> NewJournalEntry:
+    """One entry of a journal, ready to append. `data` stands for the record's bytes if given."""
+    content = canonical.encode(
+        JournalEntry(
+            id=entry_id,
+            type=type_,
+            time=time,
+            by=by,
+            source=source,
+            origins=origins,
+            data=msgspec.Raw(data if data is not None else canonical.encode(record)),
+        )
+    )
+    return NewJournalEntry(
+        content=content,
+        type=type_,
+        key=key,
+        version=version,
+        digest=content_digest(record),
+        entry_id=entry_id,
+        source=source,
+        is_withdrawn=is_withdrawn,
+    )

@@ -1,0 +1,276 @@
+"""The journal on disk: a hash chain of entries, their heads, what is held back, what was imported."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from fedbatch.errors import InputError, IntegrityError
+from fedbatch.ports import AuditNote, HeldItem, ImportRow, JournalHead, NewJournalEntry
+from fedbatch.standard import canonical
+from fedbatch.standard.journals import JournalEntry
+from fedbatch.store.audit import START, audit_rows, chain_link, verify_audit, write_audit
+from fedbatch.store.database import AUDIT_TABLE, Database
+
+__all__ = ["Journal", "key_text", "text_key"]
+
+_MIGRATIONS = (
+    f"""
+{AUDIT_TABLE}
+create table entry (idx integer primary key, content blob not null, link blob not null) strict;
+create table head (
+    type text not null, key text not null, idx integer not null, version integer not null,
+    digest blob not null, entry_id text not null, source text not null, withdrawn integer not null,
+    primary key (type, key)
+) strict, without rowid;
+create table held (
+    id text primary key, type text not null, key text not null, path text not null,
+    text text not null, finding blob not null, template blob not null, origins blob not null,
+    source text not null, import_id text not null, state text not null, decision text not null
+) strict, without rowid;
+create index held_key on held (type, key, path) where state = 'open';
+create table imported (
+    position integer primary key, id text not null unique, file text not null, sha256 text not null,
+    mapping text not null, time text not null, by text not null, row_keys blob not null,
+    findings blob not null
+) strict;
+""",
+)
+_ROWS_AT_ONCE = 4096
+
+
+def key_text(key: tuple[str, ...]) -> str:
+    """A business key as one text, without ambiguity."""
+    return "\x1f".join(key)
+
+
+def text_key(text: str) -> tuple[str, ...]:
+    """The key that `key_text` wrote."""
+    return tuple(text.split("\x1f"))
+
+
+class Journal:
+    """A party's own record of what it took in."""
+
+    def __init__(self, folder: Path, *, vfs: str | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._database = Database(folder / "journal.sqlite", _MIGRATIONS, vfs=vfs)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    # ---- writing
+
+    def append(
+        self,
+        entries: Sequence[NewJournalEntry],
+        note: AuditNote,
+        *,
+        held: Sequence[HeldItem] = (),
+        closed: Sequence[str] = (),
+        imported: ImportRow | None = None,
+    ) -> int:
+        """Append entries with their heads, what is held back and the import, in one transaction."""
+        database = self._database
+        with database.writing():
+            last = database.row("select idx, link from entry order by idx desc limit 1")
+            first, link = (int(last[0]) + 1, bytes(last[1])) if last else (0, START)
+            rows = []
+            for index, entry in enumerate(entries, first):
+                link = chain_link(link, index, entry.content)
+                rows.append((index, entry.content, link))
+            database.execute_many("insert into entry values (?, ?, ?)", rows)
+            database.execute_many(
+                "insert or replace into head values (?, ?, ?, ?, ?, ?, ?, ?)",
+                [_head_row(index, entry) for index, entry in enumerate(entries, first)],
+            )
+            self._write_held(held, closed)
+            if imported is not None:
+                self._write_import(imported)
+            write_audit(database, note)
+        return first
+
+    def _write_held(self, held: Sequence[HeldItem], closed: Sequence[str]) -> None:
+        self._database.execute_many(
+            "insert or ignore into held values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    item.id,
+                    item.type,
+                    key_text(item.key),
+                    item.path,
+                    item.text,
+                    item.finding,
+                    item.template,
+                    item.origins,
+                    item.source,
+                    item.import_id,
+                    item.state,
+                    item.decision,
+                )
+                for item in held
+            ],
+        )
+        self._database.execute_many(
+            "update held set state = 'closed', decision = 'supplied later' where id = ?",
+            [(id_,) for id_ in closed],
+        )
+
+    def _write_import(self, row: ImportRow) -> None:
+        self._database.execute(
+            "insert into imported (id, file, sha256, mapping, time, by, row_keys, findings)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                row.id,
+                row.file,
+                row.sha256,
+                row.mapping,
+                row.time,
+                row.by,
+                canonical.encode(row.row_keys),
+                canonical.encode([item.decode() for item in row.findings]),
+            ),
+        )
+
+    def decide(self, id: str, decision: str, note: AuditNote) -> None:  # noqa: A002 - the item's id
+        """Mark a held-back item as decided."""
+        with self._database.writing():
+            open_ = self._database.row("select 1 from held where id = ? and state = 'open'", (id,))
+            if open_ is None:
+                raise InputError("an item that is held back", found=id, code="held.unknown")
+            self._database.execute(
+                "update held set state = 'decided', decision = ? where id = ?", (decision, id)
+            )
+            write_audit(self._database, note)
+
+    # ---- reading
+
+    def heads(self, types: Sequence[str] = ()) -> dict[tuple[str, tuple[str, ...]], JournalHead]:
+        """The newest version of every record, of some types or all."""
+        chosen = f" where type in ({', '.join('?' * len(types))})" if types else ""
+        rows = self._database.rows(
+            "select type, key, idx, version, digest, entry_id, source, withdrawn from head"
+            + chosen,  # noqa: S608 - only question marks
+            types,
+        )
+        return {
+            (type_, key): JournalHead(
+                type_, key, index, version, digest, entry_id, source, bool(gone)
+            )
+            for type_, key, index, version, digest, entry_id, source, gone in (
+                (row[0], text_key(str(row[1])), *row[2:]) for row in rows
+            )
+        }
+
+    def read(self, index: int) -> JournalEntry:
+        """The entry at an index."""
+        row = self._database.row("select content from entry where idx = ?", (index,))
+        if row is None:
+            raise InputError("an index of the journal", found=str(index), code="journal.index")
+        return canonical.parse(bytes(row[0]), JournalEntry, f"journal entry {index}")
+
+    def size(self) -> int:
+        """How many entries there are."""
+        row = self._database.row("select coalesce(max(idx) + 1, 0) from entry")
+        return int(row[0]) if row else 0
+
+    def scan(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Every entry's bytes from an index on, in order."""
+        while True:
+            rows = self._database.rows(
+                "select idx, content from entry where idx >= ? order by idx limit ?",
+                (start, _ROWS_AT_ONCE),
+            )
+            yield from rows  # type: ignore[misc] # typed by the strict table
+            if len(rows) < _ROWS_AT_ONCE:
+                return
+            start = int(rows[-1][0]) + 1
+
+    def held(self, *, only_open: bool = True) -> list[HeldItem]:
+        """What is held back, in the order of their ids."""
+        chosen = " where state = 'open'" if only_open else ""
+        rows = self._database.rows(f"select * from held{chosen} order by id")  # noqa: S608 - a constant
+        return [
+            HeldItem(
+                id=str(row[0]),
+                type=str(row[1]),
+                key=text_key(str(row[2])),
+                path=str(row[3]),
+                text=str(row[4]),
+                finding=bytes(row[5]),
+                template=bytes(row[6]),
+                origins=bytes(row[7]),
+                source=str(row[8]),
+                import_id=str(row[9]),
+                state=str(row[10]),
+                decision=str(row[11]),
+            )
+            for row in rows
+        ]
+
+    def imports(self) -> list[ImportRow]:
+        """Every file taken in, in order."""
+        rows = self._database.rows(
+            "select id, file, sha256, mapping, time, by, row_keys, findings from imported order by position"
+        )
+        return [
+            ImportRow(
+                id=str(row[0]),
+                file=str(row[1]),
+                sha256=str(row[2]),
+                mapping=str(row[3]),
+                time=str(row[4]),
+                by=str(row[5]),
+                row_keys=msgspec.json.decode(bytes(row[6]), type=tuple[str, ...]),
+                findings=tuple(
+                    item.encode()
+                    for item in msgspec.json.decode(bytes(row[7]), type=tuple[str, ...])
+                ),
+            )
+            for row in rows
+        ]
+
+    def audit(self) -> list[AuditNote]:
+        """The trail of what was done here."""
+        return audit_rows(self._database)
+
+    def head_link(self) -> str:
+        """The newest link of the chain, for backups kept apart."""
+        row = self._database.row("select link from entry order by idx desc limit 1")
+        return bytes(row[0]).hex() if row else START.hex()
+
+    def verify(self) -> list[str]:
+        """What is wrong with the chain, place by place; empty when all is well."""
+        try:
+            return [
+                *self._database.check_integrity(),
+                *self._verify_chain(),
+                *verify_audit(self._database),
+            ]
+        except IntegrityError as error:
+            return [str(error)]
+
+    def _verify_chain(self) -> list[str]:
+        wrong = []
+        previous = START
+        rows = self._database.rows("select idx, content, link from entry order by idx")
+        for expected, (index, content, link) in enumerate(rows):
+            here = chain_link(previous, expected, bytes(content))
+            if index != expected or here != link:
+                wrong.append(f"journal entry {expected}: changed, missing or moved")
+            previous = bytes(link)
+        return wrong
+
+
+def _head_row(index: int, entry: NewJournalEntry) -> tuple[object, ...]:
+    return (
+        entry.type,
+        key_text(entry.key),
+        index,
+        entry.version,
+        entry.digest,
+        entry.entry_id,
+        entry.source,
+        int(entry.is_withdrawn),
+    )

@@ -1,0 +1,396 @@
+"""Both ledgers of one agreement on disk, and nothing of any other agreement.
+
+An entry, its head, the tree, the checkpoint and the audit entry are one transaction. Before a
+checkpoint is signed, the entries are read back from the database and hashed again: one flipped bit
+on the way has ended a public log.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from fedbatch.errors import InputError, IntegrityError
+from fedbatch.ledger.tree import Frontier, leaf_hash
+from fedbatch.ports import (
+    Appended,
+    AuditNote,
+    CheckpointRow,
+    LedgerHead,
+    LedgerRow,
+    NewLedgerEntry,
+    Taken,
+)
+from fedbatch.store.audit import audit_rows, verify_audit, write_audit
+from fedbatch.store.database import AUDIT_TABLE, Database
+from fedbatch.store.journal import key_text, text_key
+
+__all__ = ["Ledgers"]
+
+_MIGRATIONS = (
+    f"""
+{AUDIT_TABLE}
+create table ledger (
+    ledger text primary key, is_own integer not null, origin text not null, key blob not null,
+    size integer not null, root blob not null, frontier blob not null, stopped text not null
+) strict;
+create table entry (
+    ledger text not null, idx integer not null, leaf blob not null, content blob not null,
+    primary key (ledger, idx)
+) strict, without rowid;
+create table head (
+    ledger text not null, type text not null, key text not null, idx integer not null,
+    version integer not null, digest blob not null, entry_id text not null,
+    withdrawn integer not null, primary key (ledger, type, key)
+) strict, without rowid;
+create table named (
+    ledger text not null, entry_id text not null, idx integer not null, journal text not null,
+    primary key (ledger, entry_id)
+) strict, without rowid;
+create index named_journal on named (ledger, journal);
+create table checkpoint (
+    ledger text not null, size integer not null, root blob not null, note blob not null,
+    cosignature blob not null, cosigned_at integer not null, primary key (ledger, size)
+) strict, without rowid;
+create table setting (name text primary key, content blob not null) strict, without rowid;
+""",
+)
+_EMPTY_ROOT = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+
+
+class Ledgers:
+    """The store of one agreement."""
+
+    def __init__(self, folder: Path, *, vfs: str | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._database = Database(folder / "ledgers.sqlite", _MIGRATIONS, vfs=vfs)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def data_version(self) -> int:
+        """Changes when another process has written."""
+        return self._database.data_version()
+
+    # ---- what ledgers there are
+
+    def add_ledger(self, ledger: str, *, is_own: bool, origin: str, key: bytes) -> None:
+        """Pin a ledger with its origin and key; pinning the same again is a no-op."""
+        known = self._database.row("select origin, key from ledger where ledger = ?", (ledger,))
+        if known is not None:
+            if known != (origin, key):
+                raise IntegrityError(f"ledger {ledger} is pinned otherwise", code="ledger.pinned")
+            return
+        with self._database.writing():
+            self._database.execute(
+                "insert into ledger values (?, ?, ?, ?, 0, ?, ?, '')",
+                (ledger, int(is_own), origin, key, _EMPTY_ROOT, Frontier().encode()),
+            )
+
+    def ledgers(self) -> list[LedgerRow]:
+        """The own ledger first, then the partner's, as far as they are known."""
+        rows = self._database.rows(
+            "select ledger, is_own, origin, key, size, root, frontier, stopped from ledger"
+            " order by is_own desc"
+        )
+        return [
+            LedgerRow(
+                ledger=ledger,
+                is_own=bool(is_own),
+                origin=origin,
+                key=key,
+                size=size,
+                root=root,
+                frontier=Frontier.decode(frontier),
+                stopped=stopped,
+            )
+            for ledger, is_own, origin, key, size, root, frontier, stopped in rows
+        ]
+
+    def ledger(self, ledger: str) -> LedgerRow:
+        """A ledger by its id."""
+        for row in self.ledgers():
+            if row.ledger == ledger:
+                return row
+        raise InputError("a ledger of this agreement", found=ledger, code="ledger.unknown")
+
+    def stop(self, ledger: str, reason: str, note: AuditNote) -> None:
+        """Stop a ledger (or resume it with ""); only a person resumes."""
+        with self._database.writing():
+            self._database.execute(
+                "update ledger set stopped = ? where ledger = ?", (reason, ledger)
+            )
+            write_audit(self._database, note)
+
+    # ---- settings of the agreement: bodies, negotiation, cursors
+
+    def setting(self, name: str) -> bytes | None:
+        """A setting's bytes, or None."""
+        row = self._database.row("select content from setting where name = ?", (name,))
+        return bytes(row[0]) if row else None
+
+    def keep_setting(self, name: str, content: bytes) -> None:
+        """Keep a setting, durably."""
+        with self._database.writing():
+            self._database.execute("insert or replace into setting values (?, ?)", (name, content))
+
+    # ---- the own ledger
+
+    def append(
+        self,
+        ledger: str,
+        entries: Sequence[NewLedgerEntry],
+        note: AuditNote,
+        sign: Callable[[int, bytes], bytes],
+    ) -> Appended:
+        """Append to an own ledger and sign its new head, in one transaction."""
+        with self._database.writing():
+            row = self.ledger(ledger)
+            appended = self._append(row, entries)
+            checkpoint = CheckpointRow(
+                size=appended.size, root=appended.root, note=sign(appended.size, appended.root)
+            )
+            self._write_checkpoint(ledger, checkpoint)
+            write_audit(self._database, note)
+        return appended
+
+    def _append(self, row: LedgerRow, entries: Sequence[NewLedgerEntry]) -> Appended:
+        if not row.is_own:
+            raise InputError("an own ledger", found=row.ledger, code="ledger.not_own")
+        if row.stopped:
+            raise IntegrityError(
+                f"ledger {row.ledger} stopped: {row.stopped}", code="ledger.stopped"
+            )
+        leaves = [leaf_hash(entry.content) for entry in entries]
+        contents = [entry.content for entry in entries]
+        self._write_entries(row.ledger, row.size, contents, leaves)
+        self._write_heads(row.ledger, row.size, entries)
+        frontier = row.frontier.extend(self._read_back(row.ledger, row.size, leaves))
+        self._write_tree(row.ledger, frontier)
+        return Appended(first=row.size, size=frontier.size, root=frontier.root())
+
+    def _read_back(self, ledger: str, start: int, leaves: Sequence[bytes]) -> list[bytes]:
+        """Hash what the database now holds; it must be what was handed in."""
+        rows = self._database.rows(
+            "select content from entry where ledger = ? and idx >= ? order by idx", (ledger, start)
+        )
+        again = [leaf_hash(content) for (content,) in rows]
+        if again != list(leaves):
+            raise IntegrityError(
+                "entries read back differ from those written", code="store.read_back"
+            )
+        return again
+
+    def _write_entries(
+        self, ledger: str, start: int, contents: Sequence[bytes], leaves: Sequence[bytes]
+    ) -> None:
+        self._database.execute_many(
+            "insert into entry values (?, ?, ?, ?)",
+            [
+                (ledger, index, leaf, content)
+                for index, (leaf, content) in enumerate(zip(leaves, contents, strict=True), start)
+            ],
+        )
+
+    def _write_heads(
+        self, ledger: str, start: int, entries: Sequence[NewLedgerEntry | None]
+    ) -> None:
+        placed = [(index, entry) for index, entry in enumerate(entries, start) if entry is not None]
+        self._database.execute_many(
+            "insert or replace into head values (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    ledger,
+                    entry.type,
+                    key_text(entry.key),
+                    index,
+                    entry.version,
+                    entry.digest,
+                    entry.entry_id,
+                    int(entry.is_withdrawn),
+                )
+                for index, entry in placed
+            ],
+        )
+        self._database.execute_many(
+            "insert into named values (?, ?, ?, ?)",
+            [(ledger, entry.entry_id, index, entry.journal) for index, entry in placed],
+        )
+
+    def _write_tree(self, ledger: str, frontier: Frontier) -> None:
+        self._database.execute(
+            "update ledger set size = ?, root = ?, frontier = ? where ledger = ?",
+            (frontier.size, frontier.root(), frontier.encode(), ledger),
+        )
+
+    def _write_checkpoint(self, ledger: str, row: CheckpointRow) -> None:
+        self._database.execute(
+            "insert or replace into checkpoint values (?, ?, ?, ?, ?, ?)",
+            (ledger, row.size, row.root, row.note, row.cosignature, row.cosigned_at),
+        )
+
+    def keep_cosignature(self, ledger: str, size: int, cosignature: bytes, time: int) -> None:
+        """Keep the partner's receipt of an own checkpoint; a kept one stays as it is."""
+        with self._database.writing():
+            self._database.execute(
+                "update checkpoint set cosignature = ?, cosigned_at = ?"
+                " where ledger = ? and size = ? and cosignature = x''",
+                (cosignature, time, ledger, size),
+            )
+
+    # ---- the copy of the partner's ledger
+
+    def take(
+        self,
+        taken: Taken,
+        note: AuditNote,
+        *,
+        answer: Sequence[NewLedgerEntry] = (),
+        sign: Callable[[int, bytes], bytes] | None = None,
+    ) -> None:
+        """Keep a partner's entries with all their effects, in one transaction.
+
+        `answer` is what goes into the own ledger because of them (a receipt record and its findings),
+        signed by `sign`.
+        """
+        with self._database.writing():
+            held = self.ledger(taken.ledger)
+            if held.size != taken.first:
+                raise IntegrityError(
+                    f"ledger {taken.ledger} is at {held.size}, not {taken.first}",
+                    code="ledger.moved",
+                )
+            self._write_entries(taken.ledger, taken.first, taken.entries, taken.leaves)
+            self._write_heads(taken.ledger, taken.first, taken.heads)
+            self._write_tree(taken.ledger, taken.frontier)
+            self._write_checkpoint(taken.ledger, taken.checkpoint)
+            self._erase(taken.ledger, taken.erased)
+            if answer and sign is not None:
+                own = self.ledgers()[0]
+                appended = self._append(own, answer)
+                signed = sign(appended.size, appended.root)
+                row = CheckpointRow(size=appended.size, root=appended.root, note=signed)
+                self._write_checkpoint(own.ledger, row)
+            write_audit(self._database, note)
+
+    def _erase(self, ledger: str, indexes: Sequence[int]) -> None:
+        """Destroy the bytes of entries; their leaf hashes stay."""
+        self._database.execute_many(
+            "update entry set content = x'' where ledger = ? and idx = ?",
+            [(ledger, index) for index in indexes],
+        )
+
+    # ---- reading
+
+    def entries(self, ledger: str, start: int, count: int) -> list[tuple[int, bytes, bytes]]:
+        """Index, leaf hash and bytes (b"" once erased) of entries from `start` on."""
+        return [
+            (index, leaf, content)
+            for index, leaf, content in self._database.rows(
+                "select idx, leaf, content from entry where ledger = ? and idx >= ?"
+                " order by idx limit ?",
+                (ledger, start, count),
+            )
+        ]
+
+    def leaves(self, ledger: str, size: int) -> list[bytes]:
+        """The leaf hashes of the first `size` entries, for proofs."""
+        rows = self._database.rows(
+            "select leaf from entry where ledger = ? and idx < ? order by idx", (ledger, size)
+        )
+        return [leaf for (leaf,) in rows]
+
+    def heads(
+        self, ledger: str, types: Sequence[str] = ()
+    ) -> dict[tuple[str, tuple[str, ...]], LedgerHead]:
+        """The newest version of every record of a ledger."""
+        chosen = f" and type in ({', '.join('?' * len(types))})" if types else ""
+        rows = self._database.rows(
+            "select type, key, idx, version, digest, entry_id, withdrawn from head"  # noqa: S608 - only question marks
+            f" where ledger = ?{chosen}",
+            (ledger, *types),
+        )
+        found = {}
+        for type_, key, index, version, digest, entry_id, withdrawn in rows:
+            parts = text_key(key)
+            found[type_, parts] = LedgerHead(
+                type=type_,
+                key=parts,
+                index=index,
+                version=version,
+                digest=digest,
+                entry_id=entry_id,
+                is_withdrawn=bool(withdrawn),
+            )
+        return found
+
+    def find_index(self, ledger: str, entry_id: str) -> int | None:
+        """Where an entry lies, by its id."""
+        row = self._database.row(
+            "select idx from named where ledger = ? and entry_id = ?", (ledger, entry_id)
+        )
+        return int(row[0]) if row else None
+
+    def posted(self, ledger: str) -> dict[str, str]:
+        """What was posted from which journal entry: journal entry id → entry id."""
+        rows = self._database.rows(
+            "select journal, entry_id from named where ledger = ? and journal <> ''", (ledger,)
+        )
+        return dict(rows)
+
+    def checkpoints(self, ledger: str) -> list[CheckpointRow]:
+        """Kept checkpoints, oldest first."""
+        rows = self._database.rows(
+            "select size, root, note, cosignature, cosigned_at from checkpoint"
+            " where ledger = ? order by size",
+            (ledger,),
+        )
+        return [
+            CheckpointRow(size=s, root=r, note=n, cosignature=c, cosigned_at=t)
+            for s, r, n, c, t in rows
+        ]
+
+    def checkpoint_at(self, ledger: str, size: int) -> CheckpointRow | None:
+        """The kept checkpoint that first covers a size."""
+        for row in self.checkpoints(ledger):
+            if row.size >= size:
+                return row
+        return None
+
+    def audit(self) -> list[AuditNote]:
+        """The trail of what was done under this agreement."""
+        return audit_rows(self._database)
+
+    def scan(self, ledger: str, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Every entry's bytes from an index on, in order."""
+        while rows := self.entries(ledger, start, 4096):
+            for index, _, content in rows:
+                yield index, content
+            start = rows[-1][0] + 1
+
+    def verify(self) -> list[str]:
+        """What is wrong, place by place: hashes, trees, checkpoints' roots, the audit trail."""
+        try:
+            wrong = [*self._database.check_integrity(), *verify_audit(self._database)]
+            for row in self.ledgers():
+                wrong += self._verify_ledger(row)
+        except IntegrityError as error:
+            return [str(error)]
+        return wrong
+
+    def _verify_ledger(self, row: LedgerRow) -> list[str]:
+        wrong = []
+        frontier = Frontier()
+        checkpoints = {item.size: item.root for item in self.checkpoints(row.ledger)}
+        expected = 0
+        while rows := self.entries(row.ledger, expected, 4096):
+            for index, leaf, content in rows:
+                if index != expected or (content and leaf_hash(content) != leaf):
+                    wrong.append(f"ledger {row.ledger} entry {expected}: changed, missing or moved")
+                frontier = frontier.extend([leaf])
+                expected += 1
+                root = checkpoints.get(expected)
+                if root is not None and root != frontier.root():
+                    wrong.append(f"ledger {row.ledger} checkpoint {expected}: another root")
+        if (frontier.size, frontier.root()) != (row.size, row.root):
+            wrong.append(f"ledger {row.ledger}: size or root differ from the entries")
+        return wrong

@@ -1,0 +1,37 @@
+"""Delimited text and workbooks, read into columns of verbatim texts.
+
+    guards      bounds, held before anything is parsed
+    text        CSV, TSV, semicolons
+    workbook    xlsx
+    legacy      xls, xlsb
+    layout      header, group and unit rows; columns
+    rules       what may be found
+    reading     from a path to tables, from a locator back to its text
+
+Numbers, dates and missing values are not interpreted here: that is the mapping's matter.
+"""
+
+from fedbatch.sources.tabular.guards import Bounds
+from fedbatch.sources.tabular.layout import Layout
+from fedbatch.sources.tabular.reading import (
+    Extraction,
+    Reading,
+    extract,
+    list_sheets,
+    open_for_extraction,
+    read_file,
+)
+from fedbatch.sources.tabular.rules import RULES, Rule
+
+__all__ = [
+    "RULES",
+    "Bounds",
+    "Extraction",
+    "Layout",
+    "Reading",
+    "Rule",
+    "extract",
+    "list_sheets",
+    "open_for_extraction",
+    "read_file",
+]

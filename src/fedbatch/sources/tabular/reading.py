@@ -1,0 +1,176 @@
+"""From a path to tables, and from a locator back to the text that stands there."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from openpyxl.utils.cell import column_index_from_string
+
+from fedbatch.errors import InputError
+from fedbatch.mapping.tables import SourceFile, Table
+from fedbatch.sources.tabular import legacy, workbook
+from fedbatch.sources.tabular.grid import Grid
+from fedbatch.sources.tabular.guards import BOUNDS, Bounds, Kind, Loaded, check_archive, load
+from fedbatch.sources.tabular.layout import DETECT, Layout, cut
+from fedbatch.sources.tabular.rules import Log
+from fedbatch.sources.tabular.text import read_text
+from fedbatch.standard.findings import Finding
+
+__all__ = ["Extraction", "Reading", "extract", "list_sheets", "open_for_extraction", "read_file"]
+
+ENDINGS: dict[str, tuple[Kind, ...]] = {
+    ".csv": ("text",),
+    ".tsv": ("text",),
+    ".txt": ("text",),
+    ".xlsx": ("xlsx",),
+    ".xlsm": ("xlsx",),
+    ".xlsb": ("xlsb",),
+    ".xls": ("xls",),
+}
+ROW_COLUMN = re.compile(r"R([1-9]\d{0,8})C([1-9]\d{0,8})")
+CELL = re.compile(r"(.+)!([A-Z]{1,3})([1-9]\d{0,8})", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """A file, its tables, and all findings: the file's own, then those of each table."""
+
+    file: SourceFile
+    tables: tuple[Table, ...]
+    findings: tuple[Finding, ...]
+
+
+def read_file(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -> Reading:
+    """Read a delimited text or one sheet of a workbook.
+
+    Args:
+        path: a regular file; its kind is told by its content.
+        layout: what a mapping states; the rest is detected and reported as `table.layout`.
+        bounds: what is refused for its size.
+
+    Raises:
+        InputError: the file cannot be read, or only by guessing; `code` says which.
+    """
+    loaded = load_checked(path, layout, bounds)
+    log = Log(loaded.name)
+    expected = ENDINGS.get(path.suffix.lower(), (loaded.kind,))
+    if loaded.kind not in expected:
+        log.add("file.kind_mismatch", "", found=loaded.kind, expected=expected[0])
+    grid = read_grid(loaded, layout, choose_sheet(loaded, layout.sheet), bounds)
+    table = cut(grid, layout, loaded.name)
+    return Reading(
+        file=SourceFile(name=loaded.name, size_bytes=len(loaded.content), sha256=loaded.sha256),
+        tables=(table,),
+        findings=(*log.findings(), *table.findings),
+    )
+
+
+def list_sheets(path: Path, bounds: Bounds = BOUNDS) -> tuple[str, ...]:
+    """The names of a workbook's sheets, hidden ones too; none for a text.
+
+    Raises:
+        InputError: as `read_file`.
+    """
+    return sheets_of(load_checked(path, DETECT, bounds))
+
+
+def extract(path: Path, scheme: str, locator: str, layout: Layout = DETECT) -> str:
+    """The text at one locator; for many, open the file once with `open_for_extraction`.
+
+    Raises:
+        InputError: as `read_file`, and locator.scheme, locator.form, locator.outside.
+    """
+    return open_for_extraction(path, layout).text(scheme, locator)
+
+
+def open_for_extraction(
+    path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS
+) -> "Extraction":
+    """Load a file to ask for single cells; rows that `read_file` held back can be asked for too.
+
+    Raises:
+        InputError: as `read_file`.
+    """
+    return Extraction(load_checked(path, layout, bounds), layout, bounds)
+
+
+class Extraction:
+    """A loaded file that answers locators; a sheet is read when first asked for."""
+
+    def __init__(self, loaded: Loaded, layout: Layout, bounds: Bounds) -> None:
+        self.loaded = loaded
+        self.layout = layout
+        self.bounds = bounds
+        self.grids: dict[str, Grid] = {}
+
+    def text(self, scheme: str, locator: str) -> str:
+        """The verbatim text, "" for a blank cell inside the file's rows.
+
+        Raises:
+            InputError: locator.scheme, locator.form, locator.outside, workbook.sheet.
+        """
+        sheet, row, column = self.parse(scheme, locator)
+        grid = self.grid(sheet)
+        if row > len(grid.rows) or column >= self.bounds.columns_max:
+            raise self.refuse("outside", f"a cell of {len(grid.rows)} rows", locator)
+        return grid.text(row, column)
+
+    def parse(self, scheme: str, locator: str) -> tuple[str, int, int]:
+        expected = "row_column" if self.loaded.kind == "text" else "cell"
+        if scheme != expected:
+            raise self.refuse("scheme", expected, scheme)
+        if scheme == "row_column":
+            if match := ROW_COLUMN.fullmatch(locator):
+                return "", int(match[1]), int(match[2]) - 1
+            raise self.refuse("form", "a place such as R7C2", locator)
+        if match := CELL.fullmatch(locator):
+            return match[1], int(match[3]), column_index_from_string(match[2]) - 1
+        raise self.refuse("form", "a place such as Sheet!B7", locator)
+
+    def refuse(self, what: str, expected: str, found: str) -> InputError:
+        return InputError(expected, where=self.loaded.name, found=found, code=f"locator.{what}")
+
+    def grid(self, sheet: str) -> Grid:
+        if sheet not in self.grids:
+            chosen = choose_sheet(self.loaded, sheet or None)
+            self.grids[sheet] = read_grid(self.loaded, self.layout, chosen, self.bounds)
+        return self.grids[sheet]
+
+
+def load_checked(path: Path, layout: Layout, bounds: Bounds) -> Loaded:
+    is_wide = (layout.encoding or "").lower().startswith("utf-16")
+    loaded = load(path, bounds, is_wide=is_wide)
+    if loaded.kind in {"xlsx", "xlsb"}:
+        check_archive(loaded, bounds)
+    return loaded
+
+
+def sheets_of(loaded: Loaded) -> tuple[str, ...]:
+    if loaded.kind == "text":
+        return ()
+    return workbook.sheet_names(loaded) if loaded.kind == "xlsx" else legacy.sheet_names(loaded)
+
+
+def choose_sheet(loaded: Loaded, sheet: str | None) -> str:
+    """The sheet asked for, or the only one."""
+    if loaded.kind == "text":
+        return ""
+    names = sheets_of(loaded)
+    if sheet is None and len(names) == 1:
+        return names[0]
+    if sheet is None or sheet not in names:
+        raise InputError(
+            f"the name of a sheet among {', '.join(names)}",
+            where=loaded.name,
+            found=sheet or "",
+            code="workbook.sheet",
+        )
+    return sheet
+
+
+def read_grid(loaded: Loaded, layout: Layout, sheet: str, bounds: Bounds) -> Grid:
+    if loaded.kind == "text":
+        return read_text(loaded, bounds, encoding=layout.encoding, delimiter=layout.delimiter)
+    if loaded.kind == "xlsx":
+        return workbook.read_sheet(loaded, sheet, bounds)
+    return legacy.read_sheet(loaded, sheet, bounds)

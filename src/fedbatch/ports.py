@@ -211,6 +211,10 @@ class JournalStore(Protocol):
         """The entry at an index."""
         ...
 
+    def read_entry(self, entry_id: str) -> JournalEntry:
+        """The entry of an id."""
+        ...
+
     def scan(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
         """Every entry's bytes from an index on, in order."""
         ...

@@ -1,0 +1,1 @@
+"""Rules: pure functions from (agreement, records, as-of) to findings, rights and verdicts."""

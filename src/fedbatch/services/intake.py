@@ -194,7 +194,14 @@ class _Work:
         )
         self.entries.append(entry)
         self.heads[draft.type, draft.key] = JournalHead(
-            draft.type, draft.key, -1, version, entry.digest, entry_id, entry.source, is_withdrawn=False
+            draft.type,
+            draft.key,
+            -1,
+            version,
+            entry.digest,
+            entry_id,
+            entry.source,
+            is_withdrawn=False,
         )
 
     # ---- records that several sources tell of

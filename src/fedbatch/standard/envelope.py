@@ -7,9 +7,17 @@ import msgspec
 from fedbatch.errors import InputError
 from fedbatch.standard import canonical, registry
 from fedbatch.standard.records import Record
-from fedbatch.standard.values import Frozen
+from fedbatch.standard.values import Correction, Frozen
 
-__all__ = ["ENTRY_BYTES_MAX", "Entry", "Heading", "Statement", "read_entry", "write_entry"]
+__all__ = [
+    "ENTRY_BYTES_MAX",
+    "Entry",
+    "Heading",
+    "Statement",
+    "read_entry",
+    "write_entry",
+    "write_withdrawal",
+]
 
 # C2SP tlog-tiles: an entry's length is a uint16.
 ENTRY_BYTES_MAX = 65_535
@@ -43,16 +51,21 @@ class Entry(Heading, frozen=True, kw_only=True):
 
 
 class Statement(Frozen, frozen=True, kw_only=True):
-    """An entry as read: its envelope and its record, or None where the type is not understood."""
+    """An entry as read: its envelope and its record.
+
+    `record` is None where the type is not understood, and for a withdrawal; `withdrawal` then holds
+    what every record may say, `supersedes` and `correction` among it.
+    """
 
     heading: Heading
     record: Record | None
+    withdrawal: Record | None = None
 
 
 class _Written(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     # `specversion` and `datacontenttype` are always written, so they have no defaults here.
     agreement: str
-    data: Record
+    data: Record | msgspec.Raw
     datacontenttype: str
     dataschema: str
     id: str
@@ -84,10 +97,88 @@ def write_entry(
         InputError: longer than 65,535 bytes: bulk belongs in segments and attachments (S1).
     """
     item = registry.type_of(record)
+    return _write(
+        record,
+        item,
+        id=id,
+        source=source,
+        time=time,
+        agreement=agreement,
+        sender=sender,
+        salt=salt,
+        receiver=receiver,
+        subject=subject,
+    )
+
+
+def write_withdrawal(
+    withdrawn: bytes,
+    *,
+    version: int,
+    correction: Correction,
+    id: str,  # noqa: A002 - the envelope's attribute has this name
+    time: str,
+    agreement: str,
+    salt: str,
+) -> bytes:
+    """The canonical bytes of the entry that takes a record back (S19).
+
+    It carries the record's business key, `version`, `supersedes` and `correction` alone.
+
+    Args:
+        withdrawn: the bytes of the entry that is taken back.
+        version: the withdrawal's own.
+        correction: of kind withdraw.
+        id: the new entry's id.
+        time: when it is appended.
+        agreement: `<id>@<version>` in force.
+        salt: 32 hex digits.
+    """
+    old = canonical.parse(withdrawn, Entry, "entry")
+    item = registry.RECORD_TYPES[old.record_name]
+    data = canonical.parse_plain(bytes(old.data), "entry")
+    kept = {name: value for name, value in _mapping(data).items() if name in item.key_fields}
+    said = {
+        **kept,
+        "version": version,
+        "supersedes": old.id,
+        "correction": msgspec.to_builtins(correction),
+    }
+    return _write(
+        msgspec.Raw(canonical.encode(said)),
+        item,
+        id=id,
+        source=old.source,
+        time=time,
+        agreement=agreement,
+        sender=old.sender,
+        salt=salt,
+        receiver=old.receiver,
+        subject=old.subject,
+    )
+
+
+def _mapping(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _write(
+    data: Record | msgspec.Raw,
+    item: registry.RecordType,
+    *,
+    id: str,  # noqa: A002 - the envelope's attribute has this name
+    source: str,
+    time: str,
+    agreement: str,
+    sender: str,
+    salt: str,
+    receiver: str | None,
+    subject: str | None,
+) -> bytes:
     content = canonical.encode(
         _Written(
             agreement=agreement,
-            data=record,
+            data=data,
             datacontenttype="application/json",
             dataschema=registry.schema_urn(item),
             id=id,
@@ -119,12 +210,16 @@ def read_entry(content: bytes) -> Statement:
         InputError: not an entry, or a record that is not of its type's shape.
     """
     entry = canonical.parse(content, Entry, "entry")
-    heading = canonical.parse(content, Heading, "entry")
     item = registry.record_type(entry.record_name)
     if item is None or not _understood(entry.dataschema, item):
-        return Statement(heading=heading, record=None)
-    record = canonical.parse(bytes(entry.data), item.struct, f"entry {entry.id}")
-    return Statement(heading=heading, record=record)
+        return Statement(heading=entry, record=None)
+    where = f"entry {entry.id}"
+    data = bytes(entry.data)
+    if b'"kind":"withdraw"' in data:
+        common = canonical.parse(data, Record, where)
+        if common.correction is not None and common.correction.kind == "withdraw":
+            return Statement(heading=entry, record=None, withdrawal=common)
+    return Statement(heading=entry, record=canonical.parse(data, item.struct, where))
 
 
 def _understood(dataschema: str, item: registry.RecordType) -> bool:

@@ -34,12 +34,17 @@ class Origin(Frozen, frozen=True, kw_only=True):
 
 
 class JournalResult(ResultFields, frozen=True, kw_only=True):
-    """A result whose parameter is named by the dictionary."""
+    """A result whose parameter is named by the dictionary.
+
+    Without a batch, `equipment` and `observed_at` say where and when; sharing finds the batch by the
+    equipment's window.
+    """
 
     term: str
     equipment_class: str | None = None
     position: str | None = None
     qualifier: str | None = None
+    equipment: str | None = None
 
 
 class JournalEntry(Frozen, frozen=True, kw_only=True):
@@ -76,4 +81,5 @@ def journal_key(record: Record, source: str = "") -> tuple[str, ...]:
     if not isinstance(record, JournalResult):
         return keys.key_of(record, source=source)
     name = parameter_name(record.term, record.equipment_class, record.position, record.qualifier)
-    return keys.key_of(record, source=source, name=name)
+    key = keys.key_of(record, source=source, name=name)
+    return key if key[0] or not record.equipment else (f"@{record.equipment}", *key[1:])

@@ -9,12 +9,16 @@ __all__ = ["RECORD_TYPES", "RecordType", "record_type", "schema_urn", "type_of"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordType:
-    """A type's name in ledgers, its Python type, its schema version and who may write it."""
+    """A type's name in ledgers, its Python type, its schema version and who may write it.
+
+    `key_fields` are the fields that a business key is made of; a withdrawal carries them.
+    """
 
     name: str
     struct: type[records.Record]
     version: str
     writers: frozenset[str]
+    key_fields: frozenset[str]
 
     @property
     def is_draft(self) -> bool:
@@ -26,11 +30,44 @@ _BOTH = frozenset({_SPONSOR, _CMO, _LABORATORY})
 # A sponsor may write the CMO's types as `transcribed` (S36), from the release that brings it.
 _MAKERS = frozenset({_CMO, _LABORATORY})
 
+# Types whose key is more than the field that bears the type's name.
+_KEY_FIELDS: dict[str, tuple[str, ...]] = {
+    "step": ("batch", "element", "instance"),
+    "equipment": ("equipment", "batch", "from"),
+    "points": ("series",),
+    "result": (
+        "batch",
+        "lot",
+        "code",
+        "role",
+        "sample",
+        "observed_at",
+        "form",
+        "attempt",
+        "replicate",
+        "step",
+        "derivation",
+    ),
+    "attachment": ("object",),
+    "receipt": ("ledger", "size"),
+    "schedule": ("batch", "milestone"),
+    "certificate": ("lot", "specification"),
+    "disposition": ("batch", "market", "kind"),
+    "mapping": ("source",),
+}
+
 
 def _row(
     name: str, struct: type[records.Record], writers: frozenset[str], version: str = "1.0"
 ) -> tuple[str, RecordType]:
-    return name, RecordType(name=name, struct=struct, version=version, writers=writers)
+    fields = _KEY_FIELDS.get(name, (name,))
+    return name, RecordType(
+        name=name,
+        struct=struct,
+        version=version,
+        writers=writers,
+        key_fields=frozenset(fields),
+    )
 
 
 RECORD_TYPES: dict[str, RecordType] = dict(

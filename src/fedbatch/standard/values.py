@@ -34,7 +34,9 @@ __all__ = [
     "ValueStatus",
     "check_decimal",
     "decimal_of",
+    "in_time",
     "is_decimal",
+    "named_key",
 ]
 
 # Also refuses what Decimal would accept: exponents, underscores, other scripts' digits.
@@ -215,3 +217,13 @@ class Reference(Frozen, frozen=True, kw_only=True):
 
 # How a record names another: the key as text where it is one field of the writer's own ledger.
 Named = str | Reference
+
+
+def named_key(reference: Named) -> str:
+    """The key of a named record as one text; parts of a longer key are joined by `/`."""
+    return reference if isinstance(reference, str) else "/".join(reference.key)
+
+
+def in_time(instant: str) -> str:
+    """An instant as a text that sorts in time: with `Z`, 00.5Z would come before 00Z."""
+    return instant.removesuffix("Z")

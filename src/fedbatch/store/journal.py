@@ -17,7 +17,9 @@ __all__ = ["Journal", "key_text", "text_key"]
 _MIGRATIONS = (
     f"""
 {AUDIT_TABLE}
-create table entry (idx integer primary key, content blob not null, link blob not null) strict;
+create table entry (
+    idx integer primary key, entry_id text not null unique, content blob not null, link blob not null
+) strict;
 create table head (
     type text not null, key text not null, idx integer not null, version integer not null,
     digest blob not null, entry_id text not null, source text not null, withdrawn integer not null,
@@ -79,8 +81,8 @@ class Journal:
             rows = []
             for index, entry in enumerate(entries, first):
                 link = chain_link(link, index, entry.content)
-                rows.append((index, entry.content, link))
-            database.execute_many("insert into entry values (?, ?, ?)", rows)
+                rows.append((index, entry.entry_id, entry.content, link))
+            database.execute_many("insert into entry values (?, ?, ?, ?)", rows)
             database.execute_many(
                 "insert or replace into head values (?, ?, ?, ?, ?, ?, ?, ?)",
                 [_head_row(index, entry) for index, entry in enumerate(entries, first)],
@@ -149,11 +151,9 @@ class Journal:
     def heads(self, types: Sequence[str] = ()) -> dict[tuple[str, tuple[str, ...]], JournalHead]:
         """The newest version of every record, of some types or all."""
         chosen = f" where type in ({', '.join('?' * len(types))})" if types else ""
-        rows = self._database.rows(
-            "select type, key, idx, version, digest, entry_id, source, withdrawn from head"
-            + chosen,  # noqa: S608 - only question marks
-            types,
-        )
+        columns = "type, key, idx, version, digest, entry_id, source, withdrawn"
+        sql = f"select {columns} from head{chosen}"  # noqa: S608 - constants and question marks
+        rows = self._database.rows(sql, types)
         return {
             (type_, key): JournalHead(
                 type_, key, index, version, digest, entry_id, source, bool(gone)
@@ -170,6 +170,13 @@ class Journal:
             raise InputError("an index of the journal", found=str(index), code="journal.index")
         return canonical.parse(bytes(row[0]), JournalEntry, f"journal entry {index}")
 
+    def read_entry(self, entry_id: str) -> JournalEntry:
+        """The entry of an id."""
+        row = self._database.row("select idx from entry where entry_id = ?", (entry_id,))
+        if row is None:
+            raise InputError("an entry of the journal", found=entry_id, code="journal.entry")
+        return self.read(row[0])
+
     def size(self) -> int:
         """How many entries there are."""
         row = self._database.row("select coalesce(max(idx) + 1, 0) from entry")
@@ -182,7 +189,7 @@ class Journal:
                 "select idx, content from entry where idx >= ? order by idx limit ?",
                 (start, _ROWS_AT_ONCE),
             )
-            yield from rows  # type: ignore[misc] # typed by the strict table
+            yield from rows
             if len(rows) < _ROWS_AT_ONCE:
                 return
             start = int(rows[-1][0]) + 1

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from fedbatch.errors import InputError, IntegrityError
-from fedbatch.ledger.tree import Frontier, leaf_hash
+from fedbatch.ledger.frames import BUNDLE_ENTRIES_MAX
+from fedbatch.ledger.tree import EMPTY_ROOT, Frontier, leaf_hash
 from fedbatch.ports import (
     Appended,
     AuditNote,
@@ -53,7 +54,7 @@ create table checkpoint (
 create table setting (name text primary key, content blob not null) strict, without rowid;
 """,
 )
-_EMPTY_ROOT = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+SignHead = Callable[[int, bytes], bytes]
 
 
 class Ledgers:
@@ -83,7 +84,7 @@ class Ledgers:
         with self._database.writing():
             self._database.execute(
                 "insert into ledger values (?, ?, ?, ?, 0, ?, ?, '')",
-                (ledger, int(is_own), origin, key, _EMPTY_ROOT, Frontier().encode()),
+                (ledger, int(is_own), origin, key, EMPTY_ROOT, Frontier().encode()),
             )
 
     def ledgers(self) -> list[LedgerRow]:
@@ -140,33 +141,42 @@ class Ledgers:
         ledger: str,
         entries: Sequence[NewLedgerEntry],
         note: AuditNote,
-        sign: Callable[[int, bytes], bytes],
+        sign: SignHead,
     ) -> Appended:
         """Append to an own ledger and sign its new head, in one transaction."""
         with self._database.writing():
-            row = self.ledger(ledger)
-            appended = self._append(row, entries)
-            checkpoint = CheckpointRow(
-                size=appended.size, root=appended.root, note=sign(appended.size, appended.root)
-            )
-            self._write_checkpoint(ledger, checkpoint)
+            appended = self._append(self.ledger(ledger), entries, sign)
             write_audit(self._database, note)
         return appended
 
-    def _append(self, row: LedgerRow, entries: Sequence[NewLedgerEntry]) -> Appended:
+    def _append(
+        self, row: LedgerRow, entries: Sequence[NewLedgerEntry], sign: SignHead
+    ) -> Appended:
         if not row.is_own:
             raise InputError("an own ledger", found=row.ledger, code="ledger.not_own")
         if row.stopped:
-            raise IntegrityError(
-                f"ledger {row.ledger} stopped: {row.stopped}", code="ledger.stopped"
-            )
+            message = f"ledger {row.ledger} stopped: {row.stopped}"
+            raise IntegrityError(message, code="ledger.stopped")
         leaves = [leaf_hash(entry.content) for entry in entries]
         contents = [entry.content for entry in entries]
         self._write_entries(row.ledger, row.size, contents, leaves)
         self._write_heads(row.ledger, row.size, entries)
-        frontier = row.frontier.extend(self._read_back(row.ledger, row.size, leaves))
+        frontier = self._sign_heads(row, self._read_back(row.ledger, row.size, leaves), sign)
         self._write_tree(row.ledger, frontier)
         return Appended(first=row.size, size=frontier.size, root=frontier.root())
+
+    def _sign_heads(self, row: LedgerRow, leaves: Sequence[bytes], sign: SignHead) -> Frontier:
+        """Sign the head at the end, and at each multiple of 256 on the way: a frame ends there."""
+        frontier, position = row.frontier, 0
+        while position < len(leaves):
+            taken = BUNDLE_ENTRIES_MAX - frontier.size % BUNDLE_ENTRIES_MAX
+            frontier = frontier.extend(leaves[position : position + taken])
+            position += taken
+            root = frontier.root()
+            note = sign(frontier.size, root)
+            checkpoint = CheckpointRow(size=frontier.size, root=root, note=note)
+            self._write_checkpoint(row.ledger, checkpoint)
+        return frontier
 
     def _read_back(self, ledger: str, start: int, leaves: Sequence[bytes]) -> list[bytes]:
         """Hash what the database now holds; it must be what was handed in."""
@@ -245,7 +255,7 @@ class Ledgers:
         note: AuditNote,
         *,
         answer: Sequence[NewLedgerEntry] = (),
-        sign: Callable[[int, bytes], bytes] | None = None,
+        sign: SignHead | None = None,
     ) -> None:
         """Keep a partner's entries with all their effects, in one transaction.
 
@@ -265,11 +275,7 @@ class Ledgers:
             self._write_checkpoint(taken.ledger, taken.checkpoint)
             self._erase(taken.ledger, taken.erased)
             if answer and sign is not None:
-                own = self.ledgers()[0]
-                appended = self._append(own, answer)
-                signed = sign(appended.size, appended.root)
-                row = CheckpointRow(size=appended.size, root=appended.root, note=signed)
-                self._write_checkpoint(own.ledger, row)
+                self._append(self.ledgers()[0], answer, sign)
             write_audit(self._database, note)
 
     def _erase(self, ledger: str, indexes: Sequence[int]) -> None:

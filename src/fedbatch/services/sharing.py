@@ -1,0 +1,707 @@
+"""Sharing: from the own journal into one agreement's ledger, what its rights allow and no more.
+
+Rights act here and never at reading. Ids, sources, persons and mappings get pseudonyms of the
+agreement; values its codes and units; places a commitment in their stead. `plan` computes all of it
+without writing: the dry run ('view as partner') and the posting are the same code.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from fedbatch.ledger.tree import leaf_hash
+from fedbatch.ports import Clock, HeldItem, Ids, JournalHead, JournalStore, LedgerHead
+from fedbatch.rules.rights import Measured, bind, find_right, status_reaches, visible_fields
+from fedbatch.rules.windows import Window, agreed_windows, batch_at
+from fedbatch.services.posting import Ledgering, Post
+from fedbatch.standard import records
+from fedbatch.standard.agreements import AgreedParameter, AgreedProduct, AgreementBody, Right
+from fedbatch.standard.envelope import read_entry
+from fedbatch.standard.findings import Finding, Place
+from fedbatch.standard.journals import JournalEntry, JournalResult, Origin, journal_struct
+from fedbatch.standard.rulebook import RULES_VERSION, finding
+from fedbatch.standard.units import UnitTable
+from fedbatch.standard.values import (
+    Correction,
+    Identifier,
+    Named,
+    Provenance,
+    Reference,
+    Value,
+    ValueStatus,
+    named_key,
+)
+
+__all__ = ["SharePlan", "Sharing", "plan"]
+
+# What comes first must be there before what names it.
+_ORDER = (
+    "product",
+    "batch",
+    "step",
+    "equipment",
+    "lot",
+    "transformation",
+    "sample",
+    "event",
+    "result",
+)
+# Never left out of a record: its key, and what says which version it is.
+_ALWAYS = frozenset({"version", "supersedes", "correction", "value_status", "basis", "redacted"})
+# An approval of a thousand targets is about 50 kB: below the 65,535 bytes of an entry.
+_TARGETS_MAX = 1000
+_PARTNER_SYSTEM = "urn:fedbatch:partner:batch"
+
+
+@dataclass(slots=True, kw_only=True)
+class SharePlan:
+    """What sharing would post, and why not the rest.
+
+    `post` holds the entries; `skipped` counts records by the reason they stay; `withheld` names
+    held-back items of which only their finding crosses.
+    """
+
+    post: Post
+    by_type: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
+    considered: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharing:
+    """What sharing under one agreement works with.
+
+    `bodies` are all active agreements of this node: a batch that fits two goes to neither.
+    `excluded` are journal entries that were withdrawn here because they concern another party.
+    `status` gives the value status that approvals have raised a journal entry to.
+    """
+
+    party: str
+    body: AgreementBody
+    bodies: Sequence[AgreementBody]
+    place: Ledgering
+    journal: JournalStore
+    heads: dict[tuple[str, tuple[str, ...]], LedgerHead]
+    posted: dict[str, str]
+    excluded: frozenset[str]
+    status: dict[str, ValueStatus]
+    read_own: Callable[[int], bytes]
+    ids: Ids
+    clock: Clock
+    units: UnitTable
+
+
+def plan(sharing: Sharing) -> SharePlan:
+    """Everything that would be posted now; nothing is written."""
+    return _Work(sharing).run()
+
+
+class _Work:
+    """One run of sharing over the journal."""
+
+    def __init__(self, sharing: Sharing) -> None:
+        self.sharing = sharing
+        self.body = sharing.body
+        self.plan = SharePlan(
+            post=Post(
+                place=sharing.place,
+                ids=sharing.ids,
+                clock=sharing.clock,
+                heads=dict(sharing.heads),
+            )
+        )
+        self.journal_heads = sharing.journal.heads()
+        self.materials: set[str] = set()
+        self.now = sharing.clock.now()
+        self.partner = next((p.party for p in sharing.body.parties if p.party != sharing.party), "")
+
+    def run(self) -> SharePlan:
+        self._place_batches()
+        self._place_windows()
+        by_type: dict[str, list[JournalHead]] = {name: [] for name in _ORDER}
+        for head in self.journal_heads.values():
+            if head.type in by_type:
+                by_type[head.type].append(head)
+        self._post_product()
+        self.lots: set[str] = self._lots_of_batches(by_type["transformation"])
+        for name in _ORDER:
+            for head in by_type[name]:
+                self._consider(name, head)
+        self._share_approvals()
+        self._share_held()
+        return self.plan
+
+    def _read(self, head: JournalHead) -> tuple[JournalEntry, records.Record]:
+        entry = self.sharing.journal.read(head.index)
+        return entry, msgspec.json.decode(bytes(entry.data), type=journal_struct(head.type))
+
+    # ---- which batches belong here
+
+    def _place_batches(self) -> None:
+        """Find the batches of this agreement: those whose product and site it has, and no other has."""
+        self.product_codes = self._product_codes()
+        self.batches: dict[str, AgreedProduct] = {}
+        self.numbers: dict[str, tuple[str, ...]] = {}
+        for head in self.journal_heads.values():
+            if head.type != "batch" or head.is_withdrawn:
+                continue
+            _, record = self._read(head)
+            if isinstance(record, records.Batch):
+                self._place_batch(record)
+
+    def _product_codes(self) -> dict[str, set[tuple[str, str]]]:
+        """The identifiers of every product of the journal, by its own id."""
+        found: dict[str, set[tuple[str, str]]] = {}
+        for head in self.journal_heads.values():
+            if head.type == "product":
+                _, record = self._read(head)
+                if isinstance(record, records.Product):
+                    names = {(item.system, item.value) for item in record.identifiers}
+                    found[record.product] = names
+        return found
+
+    def _place_batch(self, batch: records.Batch) -> None:
+        codes = self.product_codes.get(named_key(batch.product), set())
+        fitting = [
+            (body, product)
+            for body in self.sharing.bodies
+            if (product := _agreed_product(body, codes)) is not None and _has_site(body, batch.site)
+        ]
+        here = [product for body, product in fitting if body.id == self.body.id]
+        if here and len(fitting) == 1:
+            self.batches[batch.batch] = here[0]
+            self.numbers[batch.batch] = tuple(item.value for item in batch.identifiers)
+        elif here:
+            self.plan.findings.append(
+                finding(
+                    "batch.two_agreements",
+                    Place(type="batch", key=tuple(item.value for item in batch.identifiers)),
+                    found=f"{len(fitting)} agreements with its product and site",
+                    expected="one agreement",
+                    effect="held_back",
+                )
+            )
+
+    def _place_windows(self) -> None:
+        statements = []
+        for head in self.journal_heads.values():
+            if head.type == "equipment" and not head.is_withdrawn:
+                _, record = self._read(head)
+                if isinstance(record, records.Equipment):
+                    statements.append(record)
+        self.windows: list[Window]
+        self.windows, disputes = agreed_windows(statements, _seconds(self.body.window_tolerance))
+        own = set(self.batches)
+        self.plan.findings += [item for item in disputes if item.where.key[-1] in own]
+
+    def _lots_of_batches(self, heads: Iterable[JournalHead]) -> set[str]:
+        """Lots that went into batches of this agreement; all others stay."""
+        lots: set[str] = set()
+        for head in heads:
+            if head.is_withdrawn:
+                continue
+            _, record = self._read(head)
+            if not isinstance(record, records.Transformation) or record.batch is None:
+                continue
+            if named_key(record.batch) in self.batches:
+                carried = (*record.inputs, *record.outputs)
+                lots |= {named_key(item.lot) for item in carried}
+                self.materials |= {
+                    named_key(item.product) for item in carried if item.product is not None
+                }
+        return lots
+
+    # ---- posting
+
+    def _post_product(self) -> None:
+        if find_right(self.body, "product", now=self.now) is None:
+            return
+        for product in self.body.product:
+            record = records.Product(
+                version=1,
+                product=product.id,
+                name=product.name,
+                kind="product",
+                identifiers=product.identifiers,
+            )
+            self._add("product", record, journal="")
+
+    def _add(
+        self,
+        type_: str,
+        record: records.Record,
+        *,
+        journal: str,
+        source: str = "",
+        correction: Correction | None = None,
+    ) -> None:
+        posted = self.plan.post.add(record, source=source, journal=journal, correction=correction)
+        if posted is not None:
+            self.plan.by_type[type_] += 1
+
+    def _consider(self, type_: str, head: JournalHead) -> None:
+        """Post a record of the journal, or count why it stays."""
+        self.plan.considered += 1
+        if head.entry_id in self.sharing.posted:
+            return
+        if head.entry_id in self.sharing.excluded:
+            self.plan.skipped["withdrawn here: it concerns another party"] += 1
+            return
+        entry, record = self._read(head) if not head.is_withdrawn else self._read_last(head)
+        batch = self._batch_of(record)
+        if batch is None:
+            self.plan.skipped[self._why_not(record)] += 1
+            return
+        if isinstance(record, JournalResult):
+            self._share_result(head, entry, record, batch)
+        else:
+            self._share_other(type_, head, entry, record, batch)
+
+    def _read_last(self, head: JournalHead) -> tuple[JournalEntry, records.Record]:
+        """The statement before a withdrawal: what is to be taken back where it was posted."""
+        withdrawal = self.sharing.journal.read(head.index)
+        common = msgspec.json.decode(bytes(withdrawal.data), type=records.Record)
+        before = self.sharing.journal.read_entry(str(common.supersedes))
+        return withdrawal, msgspec.json.decode(bytes(before.data), type=journal_struct(head.type))
+
+    def _why_not(self, record: records.Record) -> str:
+        if isinstance(record, JournalResult) and record.batch is None:
+            return "no agreed equipment window"
+        return "not a batch of this agreement"
+
+    def _batch_of(self, record: records.Record) -> str | None:
+        """The own id of the batch of this agreement that a record concerns, or None."""
+        if isinstance(record, records.Lot):
+            return "" if record.lot in self.lots else None
+        if isinstance(record, records.Product):
+            return "" if record.product in self.materials else None
+        batch: Named | None = getattr(record, "batch", None)
+        if batch is None and isinstance(record, JournalResult) and record.equipment:
+            if record.observed_at is None:
+                return None
+            found = batch_at(self.windows, record.equipment, record.observed_at.instant)
+            return found if found in self.batches else None
+        return named_key(batch) if batch is not None and named_key(batch) in self.batches else None
+
+    # ---- results
+
+    def _share_result(
+        self, head: JournalHead, entry: JournalEntry, record: JournalResult, batch: str
+    ) -> None:
+        measured = Measured(
+            record.term, record.equipment_class, record.position, record.qualifier, record.role
+        )
+        parameter = bind(self.body, measured)
+        if parameter is None:
+            self.plan.skipped["not an agreed parameter"] += 1
+            return
+        right = self._right("result", batch, parameter)
+        if right is None or not self._status_allows(head, right):
+            self.plan.skipped["no right to it"] += 1
+            return
+        source = self._pseudonym("source", entry.source)
+        if head.is_withdrawn:
+            self._withdraw("result", head, entry)
+            return
+        value = self._agreed_value(record.value, parameter, batch)
+        if value is None:
+            return
+        shared = self._result(record, parameter, batch, value, entry)
+        self._add(
+            "result",
+            _limited(shared, right),
+            journal=head.entry_id,
+            source=source,
+            correction=self._correction(record.correction),
+        )
+
+    def _right(
+        self, type_: str, batch: str, parameter: AgreedParameter | None = None
+    ) -> Right | None:
+        return find_right(
+            self.body,
+            type_,
+            code=parameter.code if parameter else "",
+            role=parameter.role if parameter else "",
+            batches=self.numbers.get(batch, ()),
+            now=self.now,
+        )
+
+    def _status_allows(self, head: JournalHead, right: Right) -> bool:
+        status = self.sharing.status.get(head.entry_id)
+        least = right.least_value_status
+        return status_reaches(status, least) and status_reaches(
+            status, self.body.status_policy.send_from
+        )
+
+    def _agreed_value(self, value: Value, parameter: AgreedParameter, batch: str) -> Value | None:
+        """A value in the agreed unit; what cannot be converted is held back with a finding."""
+        if value.kind != "number" or not parameter.unit or value.unit in {None, parameter.unit}:
+            return value
+        source = value.conversion.unit if value.conversion else str(value.unit)
+        number = value.conversion.number if value.conversion else str(value.number)
+        if not self.sharing.units.is_convertible(source, parameter.unit):
+            self.plan.findings.append(
+                finding(
+                    "unit.not_agreed",
+                    Place(type="result", key=(*self.numbers.get(batch, ()), parameter.code)),
+                    found=f"{value.number} {value.unit}",
+                    expected=f"a unit that converts to {parameter.unit}",
+                    effect="held_back",
+                )
+            )
+            return None
+        converted = self.sharing.units.convert(number, source, parameter.unit)
+        return msgspec.structs.replace(
+            value, number=converted.number, unit=parameter.unit, conversion=converted.conversion
+        )
+
+    def _result(
+        self,
+        record: JournalResult,
+        parameter: AgreedParameter,
+        batch: str,
+        value: Value,
+        entry: JournalEntry,
+    ) -> records.Result:
+        return records.Result(
+            version=1,
+            code=parameter.code,
+            role=record.role,
+            value=value,
+            form=record.form,
+            attempt=record.attempt,
+            replicate=record.replicate,
+            batch=self._pseudonym("batch", batch),
+            sample=self._name("sample", record.sample),
+            step=self._step_name(record.step, batch),
+            attempt_kind=record.attempt_kind,
+            combined=record.combined,
+            analysed=record.analysed,
+            method=record.method,
+            analyst=self._name("person", record.analyst),
+            instrument=record.instrument,
+            observed_at=record.observed_at,
+            recorded_at=record.recorded_at,
+            provenance=self._provenance(entry),
+        )
+
+    # ---- the other types
+
+    def _share_other(
+        self, type_: str, head: JournalHead, entry: JournalEntry, record: records.Record, batch: str
+    ) -> None:
+        right = self._right(type_, batch)
+        if right is None:
+            self.plan.skipped["no right to it"] += 1
+            return
+        if head.is_withdrawn:
+            self._withdraw(type_, head, entry)
+            return
+        shared = self._renamed(record, batch)
+        shared = msgspec.structs.replace(
+            shared, provenance=self._provenance(entry), version=1, supersedes=None, correction=None
+        )
+        self._add(
+            type_,
+            _limited(shared, right),
+            journal=head.entry_id,
+            correction=self._correction(record.correction),
+        )
+
+    def _renamed(self, record: records.Record, batch: str) -> records.Record:
+        """A record under the agreement's ids."""
+        change = msgspec.structs.replace
+        match record:
+            case records.Batch():
+                return change(
+                    record,
+                    batch=self._pseudonym("batch", batch),
+                    product=self.batches[batch].id,
+                    identifiers=self._identifiers(record.identifiers),
+                )
+            case records.Step():
+                return change(
+                    record,
+                    batch=self._pseudonym("batch", batch),
+                    equipment=tuple(self._named("equipment", item) for item in record.equipment),
+                    performers=tuple(self._pseudonym("person", p) for p in record.performers),
+                )
+            case records.Equipment():
+                return change(
+                    record,
+                    equipment=self._pseudonym("equipment", record.equipment),
+                    batch=self._pseudonym("batch", batch),
+                )
+            case records.Sample():
+                return change(
+                    record,
+                    sample=self._pseudonym("sample", record.sample),
+                    batch=self._pseudonym("batch", batch),
+                )
+            case records.Lot():
+                return change(
+                    record,
+                    lot=self._pseudonym("lot", record.lot),
+                    product=self._named("product", record.product),
+                )
+            case records.Product():
+                return change(record, product=self._pseudonym("product", record.product))
+            case records.Transformation():
+                return self._renamed_transformation(record, batch)
+            case _:
+                return change(record, batch=self._pseudonym("batch", batch))
+
+    def _renamed_transformation(
+        self, record: records.Transformation, batch: str
+    ) -> records.Transformation:
+        return msgspec.structs.replace(
+            record,
+            transformation=self._pseudonym("transformation", record.transformation),
+            batch=self._pseudonym("batch", batch),
+            inputs=tuple(self._carried(item) for item in record.inputs),
+            outputs=tuple(self._carried(item) for item in record.outputs),
+        )
+
+    def _carried(self, item: records.CarriedLot) -> records.CarriedLot:
+        return msgspec.structs.replace(
+            item,
+            lot=self._named("lot", item.lot),
+            product=self._named("product", item.product) if item.product is not None else None,
+        )
+
+    # ---- names
+
+    def _pseudonym(self, kind: str, own: str) -> str:
+        return self.sharing.ids.shared(self.body.id, kind, own)
+
+    def _named(self, kind: str, reference: Named) -> str:
+        return self._pseudonym(kind, named_key(reference))
+
+    def _name(self, kind: str, reference: Named | None) -> str | None:
+        return self._named(kind, reference) if reference is not None else None
+
+    def _step_name(self, step: Named | None, batch: str) -> Reference | None:
+        if step is None:
+            return None
+        key = (self._pseudonym("batch", batch), named_key(step), "1")
+        return Reference(type="step", key=key)
+
+    def _identifiers(self, items: Sequence[Identifier]) -> tuple[Identifier, ...]:
+        partner = f"urn:fedbatch:party:{self.partner}:batch"
+        return tuple(
+            Identifier(system=partner, value=item.value) if item.system == _PARTNER_SYSTEM else item
+            for item in items
+        )
+
+    def _provenance(self, entry: JournalEntry) -> tuple[Provenance, ...]:
+        mapping = self._pseudonym("mapping", entry.source) if entry.source else ""
+        return tuple(self._committed(entry.id, origin, mapping) for origin in entry.origins)
+
+    def _committed(self, entry_id: str, origin: Origin, mapping: str) -> Provenance:
+        text = f"{entry_id}|{origin.path or ''}"
+        salt = self.sharing.ids.provenance_salt(self.body.id, text)
+        place = f"{origin.artefact} {origin.scheme} {origin.locator}".encode()
+        return Provenance(
+            commitment=hashlib.sha256(salt + place).hexdigest(),
+            extractor=origin.extractor,
+            mapping=mapping,
+            path=origin.path,
+        )
+
+    # ---- corrections and withdrawals
+
+    def _correction(self, own: Correction | None) -> Correction | None:
+        if own is None:
+            return None
+        return msgspec.structs.replace(own, by=self._pseudonym("person", own.by))
+
+    def _withdraw(self, type_: str, head: JournalHead, entry: JournalEntry) -> None:
+        """Take back what was posted; what never was posted needs no withdrawal."""
+        common = msgspec.json.decode(bytes(entry.data), type=records.Record)
+        posted = self.sharing.posted.get(str(common.supersedes))
+        current = next(
+            (item for item in self.plan.post.heads.values() if item.entry_id == posted), None
+        )
+        correction = self._correction(common.correction)
+        if current is None or current.is_withdrawn or correction is None:
+            return
+        content = self.sharing.read_own(current.index)
+        self.plan.post.withdraw(current, content, correction, journal=head.entry_id)
+        self.plan.by_type[f"withdrawal of {type_}"] += 1
+
+    # ---- approvals with their signatures
+
+    def _share_approvals(self) -> None:
+        """Post each approval that names something posted here, and the signature it bears."""
+        sent = dict(self.sharing.posted)
+        sent.update({item.journal: item.entry_id for item in self.plan.post.entries})
+        signatures = self._signatures()
+        for head in self.journal_heads.values():
+            if head.type != "approval" or head.entry_id in self.sharing.posted:
+                continue
+            _, record = self._read(head)
+            if isinstance(record, records.Approval):
+                self._share_approval(head, record, sent, signatures.get(head.entry_id))
+
+    def _signatures(self) -> dict[str, tuple[JournalHead, records.Signature]]:
+        """The journal's signatures by the id of the entry they are about."""
+        found = {}
+        for head in self.journal_heads.values():
+            if head.type == "signature":
+                _, record = self._read(head)
+                if isinstance(record, records.Signature):
+                    found[record.about[0].entry] = (head, record)
+        return found
+
+    def _share_approval(
+        self,
+        head: JournalHead,
+        record: records.Approval,
+        sent: dict[str, str],
+        signed: tuple[JournalHead, records.Signature] | None,
+    ) -> None:
+        targets = [sent[item.entry] for item in record.targets if item.entry in sent]
+        for number, start in enumerate(range(0, len(targets), _TARGETS_MAX)):
+            group = tuple(
+                records.Target(entry=item) for item in targets[start : start + _TARGETS_MAX]
+            )
+            shared = records.Approval(
+                version=1,
+                approval=self._pseudonym("approval", f"{record.approval}/{number}"),
+                from_=record.from_,
+                to=record.to,
+                targets=group,
+                reason=record.reason,
+            )
+            self._add("approval", shared, journal=head.entry_id if number == 0 else "")
+            if signed is not None:
+                self._share_signature(signed[1], number)
+
+    def _share_signature(self, signature: records.Signature, number: int) -> None:
+        approval = self.plan.post.entries[-1]
+        about = records.About(
+            entry=approval.entry_id,
+            version=approval.version,
+            leaf=leaf_hash(approval.content).hex(),
+        )
+        shared = msgspec.structs.replace(
+            signature,
+            signature=self._pseudonym("signature", f"{signature.signature}/{number}"),
+            about=(about,),
+            signer=self._pseudonym("person", signature.signer),
+        )
+        self._add("signature", shared, journal="")
+
+    # ---- what is held back that rights would have shared
+
+    def _share_held(self) -> None:
+        """Say what is missing: a finding for each held-back result, its text only with the right (S45)."""
+        if find_right(self.body, "finding", now=self.now) is None:
+            return
+        for item in self.sharing.journal.held(only_open=False):
+            if item.type == "result" and item.template:
+                self._share_held_result(item)
+
+    def _share_held_result(self, item: HeldItem) -> None:
+        template = msgspec.json.decode(item.template, type=JournalResult)
+        batch = self._batch_of(template)
+        measured = Measured(
+            template.term,
+            template.equipment_class,
+            template.position,
+            template.qualifier,
+            template.role,
+        )
+        parameter = bind(self.body, measured)
+        if batch is None or parameter is None:
+            return
+        finding_id = self._pseudonym("finding", item.id)
+        is_open = item.state == "open"
+        if not is_open and ("finding", (finding_id,)) not in self.plan.post.heads:
+            return
+        shows_text = self._right("result", batch, parameter) is not None
+        found = msgspec.json.decode(item.finding, type=Finding)
+        record = records.FindingRecord(
+            version=1,
+            finding=finding_id,
+            rule=found.rule,
+            rules_version=RULES_VERSION,
+            as_of=self._as_of(finding_id),
+            severity=found.severity,
+            where=Place(type="result", key=(self._pseudonym("batch", batch), parameter.code)),
+            found=found.found if shows_text else "",
+            expected=found.expected,
+            effect="held_back" if is_open else "none",
+        )
+        self._add("finding", record, journal="", correction=None if is_open else self._supplied())
+
+    def _as_of(self, finding_id: str) -> str:
+        """When the finding was first shared: it must not change from one sharing to the next."""
+        head = self.plan.post.heads.get(("finding", (finding_id,)))
+        if head is None or head.index < 0:
+            return self.now
+        entry = read_entry(self.sharing.read_own(head.index))
+        return entry.record.as_of if isinstance(entry.record, records.FindingRecord) else self.now
+
+    def _supplied(self) -> Correction:
+        return Correction(
+            kind="correct",
+            reason_code="decided",
+            reason="what was held back has been supplied or decided",
+            by=self.sharing.party,
+        )
+
+
+def _agreed_product(body: AgreementBody, codes: set[tuple[str, str]]) -> AgreedProduct | None:
+    """The product of an agreement that bears one of these identifiers."""
+    for product in body.product:
+        if any((item.system, item.value) in codes for item in product.identifiers):
+            return product
+    return None
+
+
+def _has_site(body: AgreementBody, site: str | None) -> bool:
+    """Whether a batch of this site is the agreement's; a batch without site is of its only one."""
+    return any(item.site == site for item in body.sites) or (site is None and len(body.sites) == 1)
+
+
+def _seconds(duration: str | None) -> int:
+    """Whole seconds of an ISO 8601 duration of hours, minutes and seconds; none is 0."""
+    if duration is None:
+        return 0
+    total, digits = 0, ""
+    for character in duration.removeprefix("PT"):
+        if character.isdigit():
+            digits += character
+        else:
+            total += int(digits or 0) * {"H": 3600, "M": 60, "S": 1}.get(character, 0)
+            digits = ""
+    return total
+
+
+def _limited(record: records.Record, right: Right) -> records.Record:
+    """A record with the fields that a right opens; what is left out is named in `redacted`."""
+    if "*" in right.fields:
+        return record
+    keep = visible_fields(right, record.__struct_fields__) | _ALWAYS | {"provenance"}
+    required = {item.name for item in msgspec.structs.fields(record) if item.required}
+    gone = [
+        name
+        for name in record.__struct_fields__
+        if name not in keep | required and getattr(record, name) not in (None, ())
+    ]
+    if not gone:
+        return record
+    empty = {
+        item.name: item.default for item in msgspec.structs.fields(record) if item.name in gone
+    }
+    paths = tuple(f"/{name.rstrip('_')}" for name in gone)
+    provenance = tuple(
+        item for item in record.provenance if item.path is None or not item.path.startswith(paths)
+    )
+    return msgspec.structs.replace(record, **empty, redacted=paths, provenance=provenance)

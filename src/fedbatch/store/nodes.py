@@ -1,0 +1,193 @@
+"""The node's own database: people, partner nodes, invitations, agreements known, links, audit."""
+
+from pathlib import Path
+
+import msgspec
+
+from fedbatch.errors import ConflictError, InputError
+from fedbatch.ports import AuditNote
+from fedbatch.standard import canonical
+from fedbatch.store.audit import audit_rows, verify_audit, write_audit
+from fedbatch.store.database import AUDIT_TABLE, Database
+
+__all__ = ["Invitation", "KnownAgreement", "NodeStore", "Partner", "Person"]
+
+_MIGRATIONS = (
+    f"""
+{AUDIT_TABLE}
+create table person (person text primary key, content blob not null) strict, without rowid;
+create table partner (party text primary key, content blob not null) strict, without rowid;
+create table invitation (code_sha256 text primary key, content blob not null) strict, without rowid;
+create table agreement (agreement text primary key, content blob not null) strict, without rowid;
+create table link (party text primary key, content blob not null) strict, without rowid;
+create table nonce (nonce text primary key, created integer not null) strict, without rowid;
+create index nonce_created on nonce (created);
+""",
+)
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """A person of this party: a name that is printed in signatures, and roles."""
+
+    person: str
+    name: str
+    roles: tuple[str, ...]
+    is_active: bool = True
+
+
+class Partner(msgspec.Struct, frozen=True, kw_only=True):
+    """A partner's node as paired: pinned keys in hex, who dials, and which sides have confirmed.
+
+    `address` is where it listens; "" where it can only dial.
+    """
+
+    party: str
+    name: str
+    node: str
+    identity_key: str
+    link_key: str
+    address: str
+    dials: bool
+    tls_sha256: str = ""
+    confirmed_here: str = ""
+    confirmed_there: str = ""
+
+
+class Invitation(msgspec.Struct, frozen=True, kw_only=True):
+    """An invitation that this node made; the code itself is not kept."""
+
+    code_sha256: str
+    code: str
+    expires: int
+    by: str
+    used: bool = False
+
+
+class KnownAgreement(msgspec.Struct, frozen=True, kw_only=True):
+    """An agreement this node knows: with whom, and its name for people."""
+
+    agreement: str
+    partner: str
+    name: str
+
+
+class NodeStore:
+    """What a node knows besides journal and ledgers."""
+
+    def __init__(self, path: Path, *, vfs: str | None = None) -> None:
+        self._database = Database(path, _MIGRATIONS, vfs=vfs)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def _write(self, table: str, key: str, item: object, note: AuditNote) -> None:
+        with self._database.writing():
+            sql = f"insert or replace into {table} values (?, ?)"  # noqa: S608 - a table of ours
+            self._database.execute(sql, (key, canonical.encode(item)))
+            write_audit(self._database, note)
+
+    def _all(self, table: str) -> list[bytes]:
+        sql = f"select content from {table} order by 1"  # noqa: S608 - a table of ours
+        return [bytes(row[0]) for row in self._database.rows(sql)]
+
+    # ---- people
+
+    def add_person(self, person: Person, note: AuditNote) -> None:
+        """Add a person or change one; ids are never used again for another."""
+        self._write("person", person.person, person, note)
+
+    def persons(self) -> list[Person]:
+        """Everybody, in the order of their ids."""
+        return [msgspec.json.decode(item, type=Person) for item in self._all("person")]
+
+    # ---- partners
+
+    def save_partner(self, partner: Partner, note: AuditNote) -> None:
+        """Keep a partner; its identity key never changes here."""
+        known = self.find_partner(partner.party)
+        if known is not None and known.identity_key != partner.identity_key:
+            raise ConflictError(
+                f"{known.name} is pinned with another identity key", code="partner.pinned"
+            )
+        self._write("partner", partner.party, partner, note)
+
+    def partners(self) -> list[Partner]:
+        """Every partner, paired or half-way."""
+        return [msgspec.json.decode(item, type=Partner) for item in self._all("partner")]
+
+    def find_partner(self, party: str) -> Partner | None:
+        """A partner by its party id, or None."""
+        return next((item for item in self.partners() if item.party == party), None)
+
+    # ---- invitations
+
+    def save_invitation(self, invitation: Invitation, note: AuditNote) -> None:
+        """Keep an invitation, or mark it used."""
+        self._write("invitation", invitation.code_sha256, invitation, note)
+
+    def find_invitation(self, code_sha256: str) -> Invitation | None:
+        """An invitation by the SHA-256 of its code."""
+        row = self._database.row(
+            "select content from invitation where code_sha256 = ?", (code_sha256,)
+        )
+        return msgspec.json.decode(row[0], type=Invitation) if row else None
+
+    # ---- agreements
+
+    def save_agreement(self, agreement: KnownAgreement, note: AuditNote) -> None:
+        """Remember an agreement."""
+        self._write("agreement", agreement.agreement, agreement, note)
+
+    def agreements(self) -> list[KnownAgreement]:
+        """Every agreement, whatever its state."""
+        return [msgspec.json.decode(item, type=KnownAgreement) for item in self._all("agreement")]
+
+    def get_agreement(self, agreement: str) -> KnownAgreement:
+        """An agreement by its id.
+
+        Raises:
+            InputError: none of that id.
+        """
+        for item in self.agreements():
+            if item.agreement == agreement:
+                return item
+        raise InputError("an agreement of this node", found=agreement, code="agreement.unknown")
+
+    # ---- links and nonces
+
+    def keep_link(self, party: str, content: dict[str, str | int]) -> None:
+        """Keep how the link to a partner stands: last contact, failures, what the partner refused."""
+        with self._database.writing():
+            self._database.execute(
+                "insert or replace into link values (?, ?)", (party, canonical.encode(content))
+            )
+
+    def link(self, party: str) -> dict[str, str | int]:
+        """How the link to a partner stands."""
+        row = self._database.row("select content from link where party = ?", (party,))
+        return msgspec.json.decode(row[0], type=dict[str, str | int]) if row else {}
+
+    def burn_nonce(self, nonce: str, now: int, keep_s: int) -> bool:
+        """Remember a nonce; False where it came before. Older ones than `keep_s` are forgotten."""
+        with self._database.writing():
+            self._database.execute("delete from nonce where created < ?", (now - keep_s,))
+            if self._database.row("select 1 from nonce where nonce = ?", (nonce,)) is not None:
+                return False
+            self._database.execute("insert into nonce values (?, ?)", (nonce, now))
+        return True
+
+    # ---- audit
+
+    def audit(self) -> list[AuditNote]:
+        """The trail of what was done to this node."""
+        return audit_rows(self._database)
+
+    def note(self, note: AuditNote) -> None:
+        """Add an act that changes nothing else here."""
+        with self._database.writing():
+            write_audit(self._database, note)
+
+    def verify(self) -> list[str]:
+        """What is wrong here, place by place."""
+        return [*self._database.check_integrity(), *verify_audit(self._database)]

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from fedbatch.ledger.tree import Frontier
 from fedbatch.standard.journals import JournalEntry
 
@@ -20,14 +22,19 @@ __all__ = [
     "HeldItem",
     "Ids",
     "ImportRow",
+    "Invitation",
     "JournalHead",
     "JournalStore",
+    "KnownAgreement",
     "LedgerHead",
     "LedgerRow",
     "LedgerStore",
     "NewJournalEntry",
     "NewLedgerEntry",
+    "NodeStore",
     "Objects",
+    "Partner",
+    "Person",
     "Signer",
     "Taken",
 ]
@@ -342,8 +349,18 @@ class LedgerStore(Protocol):
         """
         ...
 
-    def take(self, taken: Taken, note: AuditNote) -> None:
-        """Keep a partner's entries with frontier, heads, checkpoint and cosignature at once."""
+    def take(
+        self,
+        taken: Taken,
+        note: AuditNote,
+        *,
+        answer: Sequence[NewLedgerEntry] = (),
+        sign: Callable[[int, bytes], bytes] | None = None,
+    ) -> None:
+        """Keep a partner's entries with all their effects, in one transaction.
+
+        `answer` goes into the own ledger because of them, signed by `sign`.
+        """
         ...
 
     def keep_cosignature(self, ledger: str, size: int, cosignature: bytes, time: int) -> None:
@@ -362,4 +379,109 @@ class LedgerStore(Protocol):
 
     def checkpoints(self, ledger: str) -> Iterable[CheckpointRow]:
         """Kept checkpoints, oldest first."""
+        ...
+
+
+# ---- the node
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """A person of this party: a name that is printed in signatures, and roles."""
+
+    person: str
+    name: str
+    roles: tuple[str, ...]
+    is_active: bool = True
+
+
+class Partner(msgspec.Struct, frozen=True, kw_only=True):
+    """A partner's node as paired: pinned keys in hex, who dials, and which sides have confirmed.
+
+    `address` is where it listens, "" where it can only dial; `dials`: this node dials it.
+    `tls_certificate` is the one certificate (PEM) that its TLS may show.
+    """
+
+    party: str
+    name: str
+    node: str
+    identity_key: str
+    link_key: str
+    address: str
+    dials: bool
+    tls_certificate: str = ""
+    confirmed_here: str = ""
+    confirmed_there: str = ""
+
+
+class Invitation(msgspec.Struct, frozen=True, kw_only=True):
+    """An invitation that this node made; the code itself is not kept."""
+
+    code_sha256: str
+    code: str
+    expires: int
+    by: str
+    used: bool = False
+
+
+class KnownAgreement(msgspec.Struct, frozen=True, kw_only=True):
+    """An agreement this node knows: with whom, and its name for people."""
+
+    agreement: str
+    partner: str
+    name: str
+
+
+class NodeStore(Protocol):
+    """What a node knows besides journal and ledgers."""
+
+    def add_person(self, person: Person, note: AuditNote) -> None:
+        """Add a person or change one; ids are never used again for another."""
+        ...
+
+    def persons(self) -> list[Person]:
+        """Everybody."""
+        ...
+
+    def save_partner(self, partner: Partner, note: AuditNote) -> None:
+        """Keep a partner; its identity key never changes here."""
+        ...
+
+    def partners(self) -> list[Partner]:
+        """Every partner, paired or half-way."""
+        ...
+
+    def find_partner(self, party: str) -> Partner | None:
+        """A partner by its party id, or None."""
+        ...
+
+    def save_invitation(self, invitation: Invitation, note: AuditNote) -> None:
+        """Keep an invitation, or mark it used."""
+        ...
+
+    def find_invitation(self, code_sha256: str) -> Invitation | None:
+        """An invitation by the SHA-256 of its code."""
+        ...
+
+    def save_agreement(self, agreement: KnownAgreement, note: AuditNote) -> None:
+        """Remember an agreement."""
+        ...
+
+    def agreements(self) -> list[KnownAgreement]:
+        """Every agreement, whatever its state."""
+        ...
+
+    def burn_nonce(self, nonce: str, now: int, keep_s: int) -> bool:
+        """Remember a nonce; False where it came before."""
+        ...
+
+    def keep_link(self, party: str, content: dict[str, str | int]) -> None:
+        """Keep how the link to a partner stands."""
+        ...
+
+    def link(self, party: str) -> dict[str, str | int]:
+        """How the link to a partner stands."""
+        ...
+
+    def note(self, note: AuditNote) -> None:
+        """Add an act that changes nothing else here."""
         ...

@@ -5,12 +5,12 @@ from pathlib import Path
 import msgspec
 
 from fedbatch.errors import ConflictError, InputError
-from fedbatch.ports import AuditNote
+from fedbatch.ports import AuditNote, Invitation, KnownAgreement, Partner, Person
 from fedbatch.standard import canonical
 from fedbatch.store.audit import audit_rows, verify_audit, write_audit
 from fedbatch.store.database import AUDIT_TABLE, Database
 
-__all__ = ["Invitation", "KnownAgreement", "NodeStore", "Partner", "Person"]
+__all__ = ["NodeDatabase"]
 
 _MIGRATIONS = (
     f"""
@@ -26,52 +26,7 @@ create index nonce_created on nonce (created);
 )
 
 
-class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """A person of this party: a name that is printed in signatures, and roles."""
-
-    person: str
-    name: str
-    roles: tuple[str, ...]
-    is_active: bool = True
-
-
-class Partner(msgspec.Struct, frozen=True, kw_only=True):
-    """A partner's node as paired: pinned keys in hex, who dials, and which sides have confirmed.
-
-    `address` is where it listens; "" where it can only dial.
-    """
-
-    party: str
-    name: str
-    node: str
-    identity_key: str
-    link_key: str
-    address: str
-    dials: bool
-    tls_sha256: str = ""
-    confirmed_here: str = ""
-    confirmed_there: str = ""
-
-
-class Invitation(msgspec.Struct, frozen=True, kw_only=True):
-    """An invitation that this node made; the code itself is not kept."""
-
-    code_sha256: str
-    code: str
-    expires: int
-    by: str
-    used: bool = False
-
-
-class KnownAgreement(msgspec.Struct, frozen=True, kw_only=True):
-    """An agreement this node knows: with whom, and its name for people."""
-
-    agreement: str
-    partner: str
-    name: str
-
-
-class NodeStore:
+class NodeDatabase:
     """What a node knows besides journal and ledgers."""
 
     def __init__(self, path: Path, *, vfs: str | None = None) -> None:

@@ -1,0 +1,415 @@
+"""Agreements: proposed, accepted, in force, paused, ended (INTEROP §1.0, STANDARD S26).
+
+The proposer sends body, ledger id, origin and keys; the partner answers with the body's hash and its
+own; each then writes entries 0 and 1 of its ledger. In force is what both have cosigned.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import msgspec
+
+from fedbatch.errors import ConflictError, InputError, RefusedError
+from fedbatch.ledger.tree import leaf_hash
+from fedbatch.ports import AuditNote, Clock, Ids, LedgerRow, LedgerStore, Signer
+from fedbatch.services.posting import Ledgering, Post, head_signer
+from fedbatch.standard import canonical, records
+from fedbatch.standard.agreements import AgreementBody
+from fedbatch.standard.envelope import read_entry
+from fedbatch.standard.values import Correction, Time, in_time
+
+__all__ = [
+    "Acceptance",
+    "AgreementStore",
+    "Offer",
+    "Officer",
+    "Standing",
+    "State",
+    "accept",
+    "activate",
+    "body_bytes",
+    "change_state",
+    "check_offer",
+    "offer",
+    "posting_allowed",
+    "standing",
+]
+
+State = Literal["draft", "proposed", "waiting", "active", "paused", "ended", "expired"]
+_PURPOSES = ("ledger", "cosign")
+
+
+class AgreementStore(LedgerStore, Protocol):
+    """A ledger store with the settings of its agreement."""
+
+    def setting(self, name: str) -> bytes | None:
+        """A setting's bytes, or None."""
+        ...
+
+    def keep_setting(self, name: str, content: bytes) -> None:
+        """Keep a setting, durably."""
+        ...
+
+    def add_ledger(self, ledger: str, *, is_own: bool, origin: str, key: bytes) -> None:
+        """Pin a ledger with its origin and key."""
+        ...
+
+
+class Officer(msgspec.Struct, frozen=True, kw_only=True):
+    """The person who signs for a party, as printed."""
+
+    person: str
+    name: str
+    role: str
+
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """A party's ledger under an agreement with its keys, each certified by the identity key."""
+
+    ledger: str
+    origin: str
+    cosigner: str
+    ledger_key: str
+    cosign_key: str
+    ledger_certificate: str
+    cosign_certificate: str
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """A proposal as it crosses: the body as canonical JSON, and the proposer's keys."""
+
+    body: msgspec.Raw
+    keys: Keys
+
+
+class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
+    """An acceptance as it crosses: which body, and the accepter's keys."""
+
+    body_sha256: str
+    keys: Keys
+
+
+def body_bytes(body: AgreementBody) -> bytes:
+    """The canonical JSON of a body; its SHA-256 names it."""
+    return canonical.encode(body)
+
+
+def certificate_message(purpose: str, agreement: str, key: str) -> bytes:
+    """What an identity key signs to certify a key for one purpose under one agreement."""
+    return canonical.encode(["fedbatch-key/1", purpose, agreement, key])
+
+
+def _own_keys(store: AgreementStore, agreement: str, node: str, signer: Signer, ids: Ids) -> Keys:
+    """This party's ledger and keys under an agreement; made at first use, the same ever after."""
+    kept = store.setting("own_keys")
+    if kept is not None:
+        return msgspec.json.decode(kept, type=Keys)
+    ledger = ids.fresh("ledger")
+    public = {name: signer.create(f"agreement/{agreement}/{name}").hex() for name in _PURPOSES}
+    certificates = {
+        name: signer.sign("identity", certificate_message(name, agreement, public[name])).hex()
+        for name in _PURPOSES
+    }
+    keys = Keys(
+        ledger=ledger,
+        origin=f"{node}/{ledger}",
+        cosigner=f"{node}/{agreement}",
+        ledger_key=public["ledger"],
+        cosign_key=public["cosign"],
+        ledger_certificate=certificates["ledger"],
+        cosign_certificate=certificates["cosign"],
+    )
+    store.keep_setting("own_keys", canonical.encode(keys))
+    return keys
+
+
+class Verify(Protocol):
+    """Checks an Ed25519 signature."""
+
+    def __call__(self, public_key: bytes, message: bytes, signature: bytes) -> bool:
+        """Whether the signature is the key's over the message."""
+        ...
+
+
+def _check_keys(keys: Keys, agreement: str, identity_key: bytes, verify: Verify) -> None:
+    """Refuse keys that the partner's identity key has not certified for this agreement."""
+    for purpose, key, certificate in (
+        ("ledger", keys.ledger_key, keys.ledger_certificate),
+        ("cosign", keys.cosign_key, keys.cosign_certificate),
+    ):
+        message = certificate_message(purpose, agreement, key)
+        if not verify(identity_key, message, bytes.fromhex(certificate)):
+            raise RefusedError(f"the {purpose} key is not certified", code="agreement.key")
+
+
+# ---- proposing and accepting
+
+
+def offer(store: AgreementStore, body: AgreementBody, node: str, signer: Signer, ids: Ids) -> bytes:
+    """Make this party's proposal of a body, and keep it; a newer one replaces it."""
+    keys = _own_keys(store, body.id, node, signer, ids)
+    content = canonical.encode(Offer(body=msgspec.Raw(body_bytes(body)), keys=keys))
+    store.keep_setting("offer_sent", content)
+    return content
+
+
+def check_offer(
+    content: bytes, agreement: str, parties: set[str], identity_key: bytes, verify: Verify
+) -> Offer:
+    """Read a partner's proposal.
+
+    Raises:
+        InputError: not a proposal of this agreement between these parties.
+        RefusedError: keys not certified by the partner.
+    """
+    proposed = canonical.parse(content, Offer, "proposal")
+    body = canonical.parse(bytes(proposed.body), AgreementBody, "proposal")
+    if body_bytes(body) != bytes(proposed.body):
+        raise InputError(
+            "an agreement of this version of the standard",
+            where="proposal",
+            found="fields that are not understood here",
+            code="agreement.body",
+        )
+    if body.id != agreement or {item.party for item in body.parties} != parties:
+        raise InputError("this agreement and these two parties", found=body.id, code="agreement.id")
+    _check_keys(proposed.keys, agreement, identity_key, verify)
+    return proposed
+
+
+def accept(store: AgreementStore, proposed: Offer, node: str, signer: Signer, ids: Ids) -> bytes:
+    """Answer a proposal: keep it with this party's own keys; the acceptance as it crosses."""
+    body = canonical.parse(bytes(proposed.body), AgreementBody, "proposal")
+    keys = _own_keys(store, body.id, node, signer, ids)
+    content = canonical.encode(
+        Acceptance(body_sha256=hashlib.sha256(bytes(proposed.body)).hexdigest(), keys=keys)
+    )
+    store.keep_setting("acceptance_sent", content)
+    return content
+
+
+def check_acceptance(
+    content: bytes, sent: Offer, agreement: str, identity_key: bytes, verify: Verify
+) -> Acceptance:
+    """Read a partner's acceptance of what was proposed.
+
+    Raises:
+        ConflictError: it accepts another body.
+    """
+    answer = canonical.parse(content, Acceptance, "acceptance")
+    ours = hashlib.sha256(bytes(sent.body)).hexdigest()
+    if answer.body_sha256 != ours:
+        raise ConflictError(
+            f"proposed {ours}, accepted {answer.body_sha256}", code="agreement.other_body"
+        )
+    _check_keys(answer.keys, agreement, identity_key, verify)
+    return answer
+
+
+# ---- in force
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """This party in an agreement, with the officer who signs for it."""
+
+    party: str
+    partner: str
+    officer: Officer
+
+
+def activate(
+    store: AgreementStore,
+    body: AgreementBody,
+    partner_keys: Keys,
+    party: Party,
+    signer: Signer,
+    ids: Ids,
+    clock: Clock,
+) -> None:
+    """Pin the partner's ledger and write this party's statement of the body, signed by its officer."""
+    own = msgspec.json.decode(store.setting("own_keys") or b"", type=Keys)
+    own_public = bytes.fromhex(own.ledger_key)
+    store.add_ledger(own.ledger, is_own=True, origin=own.origin, key=own_public)
+    store.add_ledger(
+        partner_keys.ledger,
+        is_own=False,
+        origin=partner_keys.origin,
+        key=bytes.fromhex(partner_keys.ledger_key),
+    )
+    store.keep_setting("partner_keys", canonical.encode(partner_keys))
+    content = body_bytes(body)
+    store.keep_setting(f"body/{body.version}", content)
+    store.keep_setting("body", content)
+    _state_record(store, body, "active", party, signer, ids, clock, reason=None)
+
+
+def change_state(
+    store: AgreementStore,
+    state: Literal["active", "paused", "ended"],
+    party: Party,
+    signer: Signer,
+    ids: Ids,
+    clock: Clock,
+    reason: str,
+) -> None:
+    """Pause, resume or end: one record, effective here at once."""
+    body = load_body(store)
+    now = standing(store, clock)
+    if now.state == "ended":
+        raise ConflictError("the agreement has ended", code="agreement.ended")
+    if state == "active" and now.own_state != "paused":
+        raise ConflictError("only the party that paused can resume", code="agreement.not_paused")
+    _state_record(store, body, state, party, signer, ids, clock, reason=reason)
+
+
+def _state_record(
+    store: AgreementStore,
+    body: AgreementBody,
+    state: Literal["active", "paused", "ended"],
+    party: Party,
+    signer: Signer,
+    ids: Ids,
+    clock: Clock,
+    *,
+    reason: str | None,
+) -> None:
+    row = store.ledgers()[0]
+    place = place_of(body, row, party.party, party.partner)
+    post = Post(place=place, ids=ids, clock=clock, heads=store.heads(row.ledger))
+    correction = None
+    if reason is not None:
+        officer = ids.shared(body.id, "person", party.officer.person)
+        correction = Correction(kind="correct", reason_code=state, reason=reason, by=officer)
+    record = records.Agreement(
+        version=1,
+        agreement=body.id,
+        body=hashlib.sha256(body_bytes(body)).hexdigest(),
+        state=state,
+    )
+    if post.add(record, correction=correction) is None:
+        return
+    post.add(_signature(post, body, party.officer, ids, clock))
+    note = AuditNote(
+        act=f"agreement {state}",
+        by=party.officer.person,
+        time=clock.now(),
+        detail=f"{body.id} version {body.version}",
+        reason=reason or "",
+    )
+    sign = head_signer(signer, f"agreement/{body.id}/ledger", row.origin)
+    store.append(row.ledger, post.entries, note, sign)
+
+
+def _signature(
+    post: Post, body: AgreementBody, officer: Officer, ids: Ids, clock: Clock
+) -> records.Signature:
+    entry = post.entries[-1]
+    now = clock.now()
+    return records.Signature(
+        version=1,
+        signature=ids.shared(body.id, "signature", entry.entry_id),
+        about=(
+            records.About(
+                entry=entry.entry_id, version=entry.version, leaf=leaf_hash(entry.content).hex()
+            ),
+        ),
+        signer=ids.shared(body.id, "person", officer.person),
+        printed_name=officer.name,
+        role=officer.role,
+        meaning="approved",
+        method="local",
+        signed_at=Time(
+            instant=now, text=now, zone="UTC", zone_basis="stated", precision="millisecond"
+        ),
+    )
+
+
+def place_of(body: AgreementBody, row: LedgerRow, party: str, partner: str) -> Ledgering:
+    """What every entry of the own ledger has in common."""
+    return Ledgering(
+        agreement=body.id,
+        version=body.version,
+        ledger=row.ledger,
+        origin=row.origin,
+        sender=party,
+        receiver=partner,
+    )
+
+
+def load_body(store: AgreementStore) -> AgreementBody:
+    """The body in force, or the one last proposed."""
+    content = store.setting("body")
+    if content is None:
+        raise ConflictError("the agreement is not in force yet", code="agreement.not_in_force")
+    return canonical.parse(content, AgreementBody, "agreement")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How an agreement stands, and what each side last said of it."""
+
+    state: State
+    own_state: str = ""
+    partner_state: str = ""
+    body: AgreementBody | None = None
+
+
+def standing(store: AgreementStore, clock: Clock) -> Standing:
+    """How an agreement stands now, from the two ledgers alone."""
+    content = store.setting("body")
+    if content is None:
+        is_open = store.setting("offer_sent") or store.setting("offer_received")
+        return Standing(state="proposed" if is_open else "draft")
+    body = canonical.parse(content, AgreementBody, "agreement")
+    said = [_last_state(store, row) for row in store.ledgers()]
+    own, partner = said[0], said[1] if len(said) > 1 else ""
+    states = {own, partner}
+    if "ended" in states:
+        state: State = "ended"
+    elif "paused" in states:
+        state = "paused"
+    elif not partner or not _is_receipted(store):
+        state = "waiting"
+    elif body.effective.to and in_time(body.effective.to) <= in_time(clock.now()):
+        state = "expired"
+    else:
+        state = "active"
+    return Standing(state=state, own_state=own, partner_state=partner, body=body)
+
+
+def _last_state(store: AgreementStore, row: LedgerRow) -> str:
+    for head in store.heads(row.ledger, ("agreement",)).values():
+        ((_, _, content),) = store.entries(row.ledger, head.index, 1)
+        record = read_entry(content).record
+        if isinstance(record, records.Agreement):
+            return record.state
+    return ""
+
+
+def _is_receipted(store: AgreementStore) -> bool:
+    """Whether the partner has cosigned this party's first two entries, and its own are here."""
+    own, *others = store.ledgers()
+    receipts: Sequence[int] = [row.size for row in store.checkpoints(own.ledger) if row.cosignature]
+    return any(size >= 2 for size in receipts) and all(row.size >= 2 for row in others)  # noqa: PLR2004 - record and signature
+
+
+def posting_allowed(store: AgreementStore, clock: Clock) -> AgreementBody:
+    """The body under which may be posted now.
+
+    Raises:
+        RefusedError: not in force, paused, ended or expired; the code says which.
+    """
+    now = standing(store, clock)
+    if now.state != "active" or now.body is None:
+        raise RefusedError(
+            f"nothing is posted under an agreement that is {now.state}",
+            code=f"agreement.{now.state}",
+        )
+    if in_time(clock.now()) < in_time(now.body.effective.from_):
+        raise RefusedError(
+            f"the agreement takes effect at {now.body.effective.from_}", code="agreement.early"
+        )
+    return now.body

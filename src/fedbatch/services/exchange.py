@@ -1,0 +1,333 @@
+"""Exchange with a partner: one desk that listener and dialer both stand behind.
+
+Every call names the partner who asks. What is not that partner's looks exactly like what does not
+exist: `NotHereError`, always the same.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from fedbatch.errors import ConflictError, FedbatchError, InputError, IntegrityError, RefusedError
+from fedbatch.ports import (
+    AuditNote,
+    Clock,
+    Ids,
+    KnownAgreement,
+    LedgerRow,
+    NodeStore,
+    Partner,
+    Person,
+    Signer,
+)
+from fedbatch.services import agreements, replication
+from fedbatch.services.agreements import Officer, Party, Verify
+from fedbatch.services.replication import CopyStore, Replica, Replication
+from fedbatch.standard import canonical
+from fedbatch.standard.agreements import AgreementBody
+
+__all__ = ["AgreementLine", "Exchange", "NotHereError", "Overview"]
+
+
+class NotHereError(RefusedError):
+    """Unknown and forbidden alike."""
+
+    default_code = "not_here"
+
+
+class AgreementLine(msgspec.Struct, frozen=True, kw_only=True):
+    """How one agreement stands at the node that answers. Sizes of entries; hashes in hex, "" for none.
+
+    `own` is the answering party's ledger, `copy` how much it holds of the other's, `receipted` how
+    much of its own it holds receipts for.
+    """
+
+    agreement: str
+    own: str = ""
+    size: int = 0
+    root: str = ""
+    receipted: int = 0
+    copy: int = 0
+    proposal: str = ""
+    acceptance: str = ""
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a partner may know of this node: whether it has confirmed, and their agreements."""
+
+    confirmed: bool
+    agreements: tuple[AgreementLine, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    """This node's side of every link. `open_store` opens an agreement's store, lazily."""
+
+    party: str
+    node: str
+    store: NodeStore
+    open_store: Callable[[str], CopyStore]
+    signer: Signer
+    ids: Ids
+    clock: Clock
+    verify: Verify
+
+    # ---- who asks
+
+    def partner(self, party: str) -> Partner:
+        """A paired partner."""
+        found = self.store.find_partner(party)
+        if found is None:
+            raise NotHereError("not here")
+        return found
+
+    def _agreement(self, party: str, agreement: str) -> CopyStore:
+        """The store of an agreement with this partner, once both have confirmed the pairing."""
+        partner = self.partner(party)
+        if not (partner.confirmed_here and partner.confirmed_there):
+            raise NotHereError("not here")
+        for known in self.store.agreements():
+            if known.agreement == agreement and known.partner == party:
+                return self.open_store(agreement)
+        raise NotHereError("not here")
+
+    def replication(self, party: str, agreement: str) -> Replication:
+        """Replication under an agreement with this partner."""
+        return Replication(
+            store=self._agreement(party, agreement),
+            party=self.party,
+            partner=party,
+            signer=self.signer,
+            ids=self.ids,
+            clock=self.clock,
+        )
+
+    def note_confirmation(self, party: str) -> None:
+        """The partner says, signed, that it has confirmed the pairing."""
+        partner = self.partner(party)
+        if not partner.confirmed_there:
+            now = self.clock.now()
+            confirmed = msgspec.structs.replace(partner, confirmed_there=now)
+            note = AuditNote(act="partner confirmed", by="node", time=now, detail=partner.name)
+            self.store.save_partner(confirmed, note)
+
+    def overview(self, party: str) -> Overview:
+        """All that a partner may know of how things stand."""
+        partner = self.partner(party)
+        if not partner.confirmed_here:
+            return Overview(confirmed=False)
+        if not partner.confirmed_there:
+            return Overview(confirmed=True)
+        known = [item.agreement for item in self.store.agreements() if item.partner == party]
+        return Overview(confirmed=True, agreements=tuple(self._line(item) for item in known))
+
+    def _line(self, agreement: str) -> AgreementLine:
+        store = self.open_store(agreement)
+        line = AgreementLine(
+            agreement=agreement,
+            proposal=_sha256(store.setting("offer_sent")),
+            acceptance=_sha256(store.setting("acceptance_sent")),
+        )
+        rows = store.ledgers()
+        if not rows:
+            return line
+        own, *others = rows
+        receipts = [row.size for row in store.checkpoints(own.ledger) if row.cosignature]
+        return msgspec.structs.replace(
+            line,
+            own=own.ledger,
+            size=own.size,
+            root=own.root.hex(),
+            receipted=max(receipts, default=0),
+            copy=others[0].size if others else 0,
+        )
+
+    # ---- agreements
+
+    def proposal(self, party: str, agreement: str) -> bytes:
+        """This party's proposal, for the partner."""
+        return self._setting(party, agreement, "offer_sent")
+
+    def acceptance(self, party: str, agreement: str) -> bytes:
+        """This party's acceptance, for the partner."""
+        return self._setting(party, agreement, "acceptance_sent")
+
+    def _setting(self, party: str, agreement: str, name: str) -> bytes:
+        content = self._agreement(party, agreement).setting(name)
+        if content is None:
+            raise NotHereError("not here")
+        return content
+
+    def take_proposal(self, party: str, agreement: str, content: bytes) -> None:
+        """Keep a partner's proposal; a person looks at it and accepts, or proposes otherwise."""
+        partner = self.partner(party)
+        if not (partner.confirmed_here and partner.confirmed_there):
+            raise NotHereError("not here")
+        offer = agreements.check_offer(
+            content,
+            agreement,
+            {self.party, party},
+            bytes.fromhex(partner.identity_key),
+            self.verify,
+        )
+        body = canonical.parse(bytes(offer.body), AgreementBody, "proposal")
+        self._remember(party, body)
+        store = self.open_store(agreement)
+        if store.setting("offer_received") == content:
+            return
+        self._check_next(store, body)
+        store.keep_setting("offer_received", content)
+        now = self.clock.now()
+        self.store.note(
+            AuditNote(
+                act="proposal received", by="node", time=now, detail=f"{body.id} {body.version}"
+            )
+        )
+
+    def _check_next(self, store: CopyStore, body: AgreementBody) -> None:
+        """A proposal is of the version after the one in force, or of the first."""
+        current = store.setting("body")
+        due = 1
+        if current is not None:
+            due = canonical.parse(current, AgreementBody, "agreement").version + 1
+            standing = agreements.standing(store, self.clock)
+            if standing.state in {"ended", "expired"}:
+                raise RefusedError("the agreement is over", code=f"agreement.{standing.state}")
+        if body.version < due:
+            raise ConflictError(f"version {due} is due", code="agreement.version")
+
+    def _remember(self, party: str, body: AgreementBody) -> None:
+        for known in self.store.agreements():
+            if known.agreement == body.id:
+                if known.partner != party:
+                    raise NotHereError("not here")
+                return
+        name = body.product[0].name if body.product else body.id
+        known = KnownAgreement(agreement=body.id, partner=party, name=name)
+        note = AuditNote(act="agreement known", by="node", time=self.clock.now(), detail=body.id)
+        self.store.save_agreement(known, note)
+
+    def propose(self, party: str, body: AgreementBody, by: str) -> None:
+        """Propose a body to a partner; it crosses with the next contact."""
+        self._remember(party, body)
+        store = self.open_store(body.id)
+        self._check_next(store, body)
+        agreements.offer(store, body, self.node, self.signer, self.ids)
+        detail = f"{body.id} version {body.version}"
+        self.store.note(AuditNote(act="propose", by=by, time=self.clock.now(), detail=detail))
+        # Who proposes has made up its mind: its officer signs when the acceptance arrives.
+        store.keep_setting("proposed_by", by.encode())
+
+    def received_body(self, agreement: str) -> tuple[agreements.Offer, AgreementBody]:
+        """The partner's newest proposal of an agreement."""
+        content = self.open_store(agreement).setting("offer_received")
+        if content is None:
+            raise InputError(
+                "a proposal by the partner", where=agreement, found="none", code="agreement.none"
+            )
+        offer = canonical.parse(content, agreements.Offer, "proposal")
+        return offer, canonical.parse(bytes(offer.body), AgreementBody, "proposal")
+
+    def accept(self, agreement: str, officer: Officer) -> AgreementBody:
+        """Accept the partner's newest proposal: this party's statement of it enters its ledger."""
+        known = next(item for item in self.store.agreements() if item.agreement == agreement)
+        offer, body = self.received_body(agreement)
+        store = self.open_store(agreement)
+        agreements.accept(store, offer, self.node, self.signer, self.ids)
+        self._activate(store, body, offer.keys, known.partner, officer)
+        return body
+
+    def take_acceptance(self, party: str, agreement: str, content: bytes) -> None:
+        """The partner accepts what this node proposed: state it in the own ledger too."""
+        store = self._agreement(party, agreement)
+        sent = store.setting("offer_sent")
+        if sent is None:
+            raise NotHereError("not here")
+        if store.setting("acceptance_received") == content:
+            return
+        offer = canonical.parse(sent, agreements.Offer, "proposal")
+        identity = bytes.fromhex(self.partner(party).identity_key)
+        answer = agreements.check_acceptance(content, offer, agreement, identity, self.verify)
+        body = canonical.parse(bytes(offer.body), AgreementBody, "proposal")
+        by = (store.setting("proposed_by") or b"").decode()
+        self._activate(store, body, answer.keys, party, self._officer(by))
+        store.keep_setting("acceptance_received", content)
+
+    def _officer(self, person: str) -> Officer:
+        found = next(
+            (item for item in self.store.persons() if item.person == person),
+            Person(person=person, name=person, roles=()),
+        )
+        return Officer(person=found.person, name=found.name, role="agreement officer")
+
+    def _activate(
+        self,
+        store: CopyStore,
+        body: AgreementBody,
+        keys: agreements.Keys,
+        partner: str,
+        officer: Officer,
+    ) -> None:
+        party = Party(party=self.party, partner=partner, officer=officer)
+        agreements.activate(store, body, keys, party, self.signer, self.ids, self.clock)
+
+    # ---- ledgers
+
+    def own_ledger(self, party: str, agreement: str) -> LedgerRow:
+        """This party's ledger under an agreement with the partner."""
+        rows = self._agreement(party, agreement).ledgers()
+        if not rows:
+            raise NotHereError("not here")
+        return rows[0]
+
+    def _named(self, party: str, agreement: str, ledger: str) -> tuple[CopyStore, LedgerRow]:
+        store = self._agreement(party, agreement)
+        for row in store.ledgers():
+            if row.ledger == ledger:
+                return store, row
+        raise NotHereError("not here")
+
+    def give(self, party: str, agreement: str, ledger: str, start: int, bytes_max: int) -> bytes:
+        """Frames of this party's ledger, or of the copy of the partner's own, from `start` on."""
+        store, row = self._named(party, agreement, ledger)
+        return replication.frames(store, row.ledger, start, bytes_max)
+
+    def take(self, party: str, agreement: str, ledger: str, content: bytes) -> Replica:
+        """Take in frames of the partner's ledger."""
+        self._named(party, agreement, ledger)
+        return replication.take(self.replication(party, agreement), ledger, content)
+
+    def root(self, party: str, agreement: str, ledger: str, size: int) -> bytes:
+        """The root of the first `size` entries of this party's ledger."""
+        store, row = self._named(party, agreement, ledger)
+        if not 0 <= size <= row.size:
+            raise InputError(f"a size of at most {row.size}", found=str(size), code="range")
+        return replication.root_at(store, row.ledger, size)
+
+    def keep_receipt(self, party: str, agreement: str, size: int, line: bytes) -> None:
+        """Keep the partner's cosignature of this party's ledger."""
+        replication.keep_receipt(self.replication(party, agreement), size, line)
+
+    def checkpoint(self, party: str, agreement: str, ledger: str) -> bytes:
+        """The newest checkpoint of a ledger as a note."""
+        store, row = self._named(party, agreement, ledger)
+        found = store.checkpoint_at(row.ledger, row.size)
+        if found is None:
+            raise NotHereError("not here")
+        return found.note
+
+    def own_is_stopped_by(self, party: str, agreement: str, error: FedbatchError) -> None:
+        """The partner refused this party's ledger for its history: the same finding here (T4)."""
+        if error.code not in replication.STOPPING or not isinstance(error, IntegrityError):
+            return
+        store = self._agreement(party, agreement)
+        own = store.ledgers()[0]
+        now = self.clock.now()
+        note = AuditNote(act=f"exchange.{error.code}", by="node", time=now, detail=str(error))
+        store.stop(own.ledger, f"{error.code}: {error}", note)
+
+
+def _sha256(content: bytes | None) -> str:
+    return hashlib.sha256(content).hexdigest() if content is not None else ""

@@ -1,0 +1,527 @@
+"""Replication: a partner's ledger over the wire, checked, kept and cosigned.
+
+Three ways lead here (dialer, listener, folder) and all call `take`: check the writer's signature,
+extend the own frontier by the entries, compare roots; then keep entries, frontier, heads, checkpoint
+and receipt record in one transaction, and only then is the cosignature given. A repetition is a no-op
+that gives the kept cosignature again.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+import zstandard
+
+from fedbatch.errors import FedbatchError, InputError, IntegrityError, RefusedError
+from fedbatch.ledger.frames import (
+    BUNDLE_BYTES_MAX,
+    BUNDLE_ENTRIES_MAX,
+    Erased,
+    Frame,
+    decode_bundle,
+    decode_frames,
+    encode_bundle,
+    encode_frame,
+)
+from fedbatch.ledger.intake import Taken as Checked
+from fedbatch.ledger.intake import take_in
+from fedbatch.ledger.note import (
+    Checkpoint,
+    cosign_checkpoint,
+    render_note,
+    verify_cosignature,
+)
+from fedbatch.ledger.tree import root_of
+from fedbatch.ports import (
+    AuditNote,
+    CheckpointRow,
+    Clock,
+    Ids,
+    LedgerHead,
+    LedgerRow,
+    NewLedgerEntry,
+    Signer,
+    Taken,
+)
+from fedbatch.services.agreements import AgreementStore, Keys, load_body, place_of
+from fedbatch.services.intake import content_digest
+from fedbatch.services.posting import Post, head_signer
+from fedbatch.standard import canonical, keys, records, registry
+from fedbatch.standard.agreements import AgreementBody
+from fedbatch.standard.envelope import Statement, read_entry
+from fedbatch.standard.findings import Finding, Place
+from fedbatch.standard.rulebook import RULES_VERSION, finding
+
+__all__ = ["CopyStore", "Replica", "Replication", "frames", "keep_receipt", "root_at", "take"]
+
+# Refusals that stop a ledger until a person resumes it (INTEROP §1.6).
+STOPPING = frozenset({"fork", "gap", "rollback"})
+FRAMES_BYTES = 8 * 1024 * 1024
+
+
+class CopyStore(AgreementStore, Protocol):
+    """A store that also keeps the copy of the partner's ledger."""
+
+    def leaves(self, ledger: str, size: int) -> list[bytes]:
+        """The leaf hashes of the first `size` entries."""
+        ...
+
+    def find_index(self, ledger: str, entry_id: str) -> int | None:
+        """Where an entry lies, by its id."""
+        ...
+
+    def checkpoint_at(self, ledger: str, size: int) -> CheckpointRow | None:
+        """The kept checkpoint that first covers a size."""
+        ...
+
+    def stop(self, ledger: str, reason: str, note: AuditNote) -> None:
+        """Stop a ledger, or resume it with ""."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replication:
+    """What replication under one agreement works with."""
+
+    store: CopyStore
+    party: str
+    partner: str
+    signer: Signer
+    ids: Ids
+    clock: Clock
+
+    @property
+    def body(self) -> AgreementBody:
+        return load_body(self.store)
+
+    @property
+    def agreement(self) -> str:
+        return self.body.id
+
+
+@dataclass(slots=True, kw_only=True)
+class Replica:
+    """What a group of frames came to: the size now held, and the newest cosignature line."""
+
+    size: int
+    cosignature: bytes = b""
+    new: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+
+# ---- giving
+
+
+def frames(store: CopyStore, ledger: str, start: int, bytes_max: int = FRAMES_BYTES) -> bytes:
+    """Frames of a ledger from `start` on, each ending at a kept checkpoint; b"" if there are none.
+
+    Raises:
+        InputError: `start` beyond the ledger.
+    """
+    size = store.ledger(ledger).size
+    if not 0 <= start <= size:
+        raise InputError(f"a start of at most {size}", found=str(start), code="range")
+    parts: list[bytes] = []
+    total = 0
+    while start < size and total < bytes_max:
+        frame = _frame(store, ledger, start, size)
+        encoded = encode_frame(frame)
+        parts.append(encoded)
+        total += len(encoded)
+        start += frame.count
+    return b"".join(parts)
+
+
+def _frame(store: CopyStore, ledger: str, start: int, size: int) -> Frame:
+    end = min(start + BUNDLE_ENTRIES_MAX - start % BUNDLE_ENTRIES_MAX, size)
+    checkpoint = store.checkpoint_at(ledger, end)
+    if checkpoint is None or checkpoint.size != end:
+        raise IntegrityError(f"no checkpoint at {end}", code="store.checkpoint")
+    rows = store.entries(ledger, start, end - start)
+    entries: list[bytes | Erased] = [content or Erased(leaf) for _, leaf, content in rows]
+    packed = zstandard.ZstdCompressor().compress(encode_bundle(entries))
+    return Frame(first=start, count=end - start, packed=packed, note=checkpoint.note)
+
+
+def root_at(store: CopyStore, ledger: str, size: int) -> bytes:
+    """The root of the first `size` entries of a ledger."""
+    return root_of(store.leaves(ledger, size))
+
+
+def keep_receipt(replication: Replication, size: int, line: bytes) -> None:
+    """Check the partner's cosignature of an own checkpoint and keep it.
+
+    Raises:
+        IntegrityError: it is not the partner's, or of another checkpoint.
+    """
+    store = replication.store
+    own = store.ledgers()[0]
+    checkpoint = store.checkpoint_at(own.ledger, size)
+    if checkpoint is None or checkpoint.size != size:
+        raise IntegrityError(f"no checkpoint of size {size}", code="receipt.size")
+    partner = _partner_keys(store)
+    head = Checkpoint(own.origin, checkpoint.size, checkpoint.root)
+    note = head.body() + b"\n" + line
+    time = verify_cosignature(note, partner.cosigner, bytes.fromhex(partner.cosign_key))
+    store.keep_cosignature(own.ledger, size, line, time)
+
+
+def _partner_keys(store: AgreementStore) -> Keys:
+    return msgspec.json.decode(store.setting("partner_keys") or b"", type=Keys)
+
+
+# ---- taking
+
+
+def take(replication: Replication, ledger: str, content: bytes) -> Replica:
+    """Take in frames of the partner's ledger, each its own transaction.
+
+    Raises:
+        IntegrityError: fork, gap or rollback (the ledger is stopped then), or a wrong signature.
+        ConflictError: the entries do not start where the copy ends; nothing happened.
+        InputError: not frames.
+    """
+    store = replication.store
+    row = store.ledger(ledger)
+    if row.is_own:
+        raise RefusedError("a party writes its own ledger alone", code="ledger.own")
+    if row.stopped:
+        raise IntegrityError(row.stopped, code=row.stopped.partition(":")[0])
+    replica = Replica(size=row.size)
+    for frame in decode_frames(content):
+        _take_frame(replication, ledger, frame, replica)
+    return replica
+
+
+def _take_frame(replication: Replication, ledger: str, frame: Frame, replica: Replica) -> None:
+    store = replication.store
+    row = store.ledger(ledger)
+    entries = _unpack(frame)
+    try:
+        checked = take_in(
+            row.frontier,
+            frame.first,
+            entries,
+            frame.note,
+            origin=row.origin,
+            public_key=row.key,
+            root_at=lambda size: root_at(store, ledger, size),
+        )
+    except IntegrityError as error:
+        if error.code in STOPPING:
+            _stop(replication, ledger, error, frame.note)
+        raise
+    if checked.is_repeated:
+        kept = store.checkpoint_at(ledger, checked.checkpoint.size)
+        replica.cosignature = kept.cosignature if kept is not None else b""
+        return
+    _keep(replication, row, entries, checked, frame.note, replica)
+
+
+def _unpack(frame: Frame) -> list[bytes | Erased]:
+    """The entries of a frame; a bomb is refused before it unfolds."""
+    try:
+        content = zstandard.ZstdDecompressor().decompress(
+            frame.packed, max_output_size=BUNDLE_BYTES_MAX
+        )
+    except zstandard.ZstdError as error:
+        raise InputError("a zstd bundle", found=str(error), code="frame") from error
+    if len(content) > BUNDLE_BYTES_MAX:
+        raise InputError(f"at most {BUNDLE_BYTES_MAX} bytes", found=f"{len(content)}", code="frame")
+    return decode_bundle(content, frame.count)
+
+
+def _stop(replication: Replication, ledger: str, error: FedbatchError, note: bytes) -> None:
+    """Stop that ledger only, and keep the checkpoint that shows why."""
+    clock = replication.clock
+    replication.store.stop(
+        ledger,
+        f"{error.code}: {error}",
+        AuditNote(act=f"exchange.{error.code}", by="node", time=clock.now(), detail=str(error)),
+    )
+    replication.store.keep_setting(f"evidence/{error.code}", note)
+
+
+def _keep(
+    replication: Replication,
+    row: LedgerRow,
+    entries: Sequence[bytes | Erased],
+    checked: Checked,
+    note: bytes,
+    replica: Replica,
+) -> None:
+    judged = _Judged(replication, row)
+    for offset, entry in enumerate(entries):
+        judged.judge(row.size + offset, entry, checked.leaf_hashes[offset])
+    cosigned_at = replication.clock.seconds()
+    line = _cosign(replication, checked.checkpoint, cosigned_at)
+    taken = Taken(
+        ledger=row.ledger,
+        first=row.size,
+        entries=[b"" if isinstance(entry, Erased) else entry for entry in entries],
+        leaves=checked.leaf_hashes,
+        frontier=checked.frontier,
+        checkpoint=CheckpointRow(
+            size=checked.checkpoint.size,
+            root=checked.checkpoint.root,
+            note=note,
+            cosignature=line,
+            cosigned_at=cosigned_at,
+        ),
+        heads=judged.heads,
+        erased=judged.erased,
+    )
+    audit = AuditNote(
+        act="take",
+        by="node",
+        time=replication.clock.now(),
+        detail=f"{row.ledger} {row.size} to {checked.checkpoint.size}",
+    )
+    own = replication.store.ledgers()[0]
+    sign = head_signer(replication.signer, f"agreement/{judged.body.id}/ledger", own.origin)
+    replication.store.take(taken, audit, answer=judged.answer(checked.checkpoint.size), sign=sign)
+    replica.size = checked.checkpoint.size
+    replica.new += len(entries)
+    replica.cosignature = line
+    replica.findings += judged.findings
+
+
+def _cosign(replication: Replication, checkpoint: Checkpoint, time: int) -> bytes:
+    """This party's dated line under a checkpoint of the partner's."""
+    own = msgspec.json.decode(replication.store.setting("own_keys") or b"", type=Keys)
+    name = f"agreement/{replication.agreement}/cosign"
+    line = cosign_checkpoint(
+        checkpoint,
+        own.cosigner,
+        bytes.fromhex(own.cosign_key),
+        time,
+        lambda message: replication.signer.sign(name, message),
+    )
+    body = checkpoint.body()
+    return render_note(body, [line])[len(body) + 1 :]
+
+
+class _Judged:
+    """What form and rights say of a group of the partner's entries."""
+
+    def __init__(self, replication: Replication, row: LedgerRow) -> None:
+        self.replication = replication
+        self.row = row
+        self.body = replication.body
+        self.roles = {item.role for item in self.body.parties if item.party == replication.partner}
+        self.codes = {(item.code, item.role) for item in self.body.parameters}
+        self.held = replication.store.heads(row.ledger)
+        self.here: dict[str, int] = {}
+        self.heads: list[NewLedgerEntry | None] = []
+        self.findings: list[Finding] = []
+        self.refused: list[tuple[str, Finding]] = []
+        self.erased: list[int] = []
+        self.erasures: list[records.Erased] = []
+        self.leaves: dict[int, bytes] = {}
+        self.contents: dict[int, bytes] = {}
+        self.by_entry = {head.entry_id: head for head in self.held.values()}
+
+    def judge(self, index: int, entry: bytes | Erased, leaf: bytes) -> None:
+        """Accept or refuse one entry; either way it is kept as evidence."""
+        self.leaves[index] = leaf
+        if isinstance(entry, Erased):
+            self.heads.append(None)
+            return
+        try:
+            statement = read_entry(entry)
+        except InputError as error:
+            self._refuse(f"{self.row.ledger}/{index}", "record.malformed", str(error), "a record")
+            return
+        head = self._head(statement)
+        if head is None:
+            return
+        self.here[head.entry_id] = index
+        self.contents[index] = entry
+        self.heads.append(head)
+        self.by_entry[head.entry_id] = self.held[head.type, head.key] = LedgerHead(
+            type=head.type,
+            key=head.key,
+            index=index,
+            version=head.version,
+            digest=head.digest,
+            entry_id=head.entry_id,
+            is_withdrawn=head.is_withdrawn,
+        )
+        if statement.withdrawal is not None:
+            self._erase(statement)
+
+    def _refuse(self, entry_id: str, rule: str, found: str, expected: str) -> None:
+        item = finding(
+            rule, Place(key=(entry_id,)), found=found[:500], expected=expected, effect="refused"
+        )
+        self.findings.append(item)
+        self.refused.append((entry_id, item))
+        self.heads.append(None)
+
+    def _head(self, statement: Statement) -> NewLedgerEntry | None:
+        """The head an entry makes, or None where it is refused."""
+        heading = statement.heading
+        wrong = self._wrong(statement)
+        if wrong is not None:
+            self._refuse(heading.id, "record.not_agreed", wrong, "what the agreement allows")
+            return None
+        record = statement.record
+        if record is None and statement.withdrawal is None:
+            # Not understood here: kept, cosigned and shown as such, never refused (S32).
+            return _plain_head(heading.record_name, (heading.id,), heading.id)
+        if statement.withdrawal is not None:
+            return self._withdrawal_head(statement)
+        if record is None:
+            return None
+        source = heading.source.removeprefix("urn:fedbatch:source:")
+        key = keys.key_of(record, source=_source_in_key(record, source), entry_id=heading.id)
+        before = self.held.get((heading.record_name, key))
+        due = before.version + 1 if before is not None else 1
+        if record.version != due:
+            self._refuse(heading.id, "record.malformed", str(record.version), f"version {due}")
+            return None
+        return NewLedgerEntry(
+            content=b"",
+            type=heading.record_name,
+            key=key,
+            version=record.version,
+            digest=content_digest(record),
+            entry_id=heading.id,
+        )
+
+    def _wrong(self, statement: Statement) -> str | None:
+        """What of an entry the agreement does not allow."""
+        heading = statement.heading
+        if heading.agreement.partition("@")[0] != self.body.id:
+            return f"an entry of agreement {heading.agreement}"
+        if heading.sender != self.replication.partner:
+            return f"an entry sent by {heading.sender}"
+        item = registry.record_type(heading.record_name)
+        if item is not None and not item.writers & self.roles:
+            return f"a {item.name} written by a {' and '.join(sorted(self.roles))}"
+        record = statement.record
+        if isinstance(record, records.Result) and (record.code, record.role) not in self.codes:
+            return f"parameter {record.code}"
+        return None
+
+    def _withdrawal_head(self, statement: Statement) -> NewLedgerEntry | None:
+        heading, common = statement.heading, statement.withdrawal
+        taken_back = str(common.supersedes) if common is not None else ""
+        before = self.by_entry.get(taken_back)
+        if before is None or common is None or common.version != before.version + 1:
+            self._refuse(
+                heading.id, "record.malformed", taken_back, "the newest version's entry id"
+            )
+            return None
+        return NewLedgerEntry(
+            content=b"",
+            type=before.type,
+            key=before.key,
+            version=common.version,
+            digest=canonical.encode(["withdrawn", heading.id]),
+            entry_id=heading.id,
+            is_withdrawn=True,
+        )
+
+    # ---- erasure of what was sent to the wrong party
+
+    def _erase(self, statement: Statement) -> None:
+        common = statement.withdrawal
+        if common is None or common.correction is None:
+            return
+        if common.correction.reason_code != "wrong_party":
+            return
+        entry_id: str | None = str(common.supersedes)
+        while entry_id is not None:
+            entry_id = self._erase_one(entry_id)
+
+    def _erase_one(self, entry_id: str) -> str | None:
+        """Erase one version; the id of the version before it, or None."""
+        store = self.replication.store
+        index = self.here.get(entry_id)
+        if index is None:
+            index = store.find_index(self.row.ledger, entry_id)
+        if index is None:
+            return None
+        leaf, content = self.leaves.get(index), self.contents.get(index, b"")
+        if leaf is None:
+            ((_, leaf, content),) = store.entries(self.row.ledger, index, 1)
+        record = read_entry(content).record if content else None
+        self.erased.append(index)
+        self.erasures.append(records.Erased(entry=entry_id, leaf=leaf.hex()))
+        before = record.supersedes if record is not None else None
+        return before if isinstance(before, str) else None
+
+    # ---- the answer
+
+    def answer(self, size: int) -> list[NewLedgerEntry]:
+        """The receipt record and its findings, where there is a cause for one."""
+        causes: list[str] = []
+        if self.refused:
+            causes.append("refusal")
+        if self.erasures:
+            causes.append("erasure")
+        if not causes:
+            return []
+        replication = self.replication
+        own = replication.store.ledgers()[0]
+        post = Post(
+            place=place_of(self.body, own, replication.party, replication.partner),
+            ids=replication.ids,
+            clock=replication.clock,
+            heads=replication.store.heads(own.ledger),
+        )
+        refused = tuple(self._finding_record(post, *item) for item in self.refused)
+        post.add(
+            records.Receipt(
+                version=1,
+                ledger=self.row.ledger,
+                size=size,
+                cause=tuple(causes),  # type: ignore[arg-type] # the words of the standard
+                refused=refused,
+                erased=tuple(self.erasures),
+            )
+        )
+        return post.entries
+
+    def _finding_record(self, post: Post, entry_id: str, item: Finding) -> records.Refused:
+        finding_id = self.replication.ids.shared(self.body.id, "finding", entry_id)
+        post.add(
+            records.FindingRecord(
+                version=1,
+                finding=finding_id,
+                rule=item.rule,
+                rules_version=RULES_VERSION,
+                as_of=self.replication.clock.now(),
+                severity=item.severity,
+                where=item.where,
+                found=item.found,
+                expected=item.expected,
+                effect="refused",
+            )
+        )
+        return records.Refused(entry=entry_id, finding=finding_id)
+
+
+def _source_in_key(record: records.Record, source: str) -> str:
+    return source if isinstance(record, records.Result) else ""
+
+
+def _plain_head(type_: str, key: tuple[str, ...], entry_id: str) -> NewLedgerEntry:
+    return NewLedgerEntry(
+        content=b"", type=type_, key=key, version=1, digest=b"", entry_id=entry_id
+    )
+
+
+def statements(store: CopyStore, ledger: str, start: int = 0) -> Iterator[tuple[int, Statement]]:
+    """Every entry that can be read, in order; erased and malformed ones are passed over."""
+    while rows := store.entries(ledger, start, 4096):
+        for index, _, content in rows:
+            if not content:
+                continue
+            try:
+                yield index, read_entry(content)
+            except InputError:
+                continue
+        start = rows[-1][0] + 1

@@ -318,6 +318,15 @@ class Exchange:
             raise NotHereError("not here")
         return found.note
 
+    def compare(self, party: str, agreement: str, ledger: str, held: int, note: bytes) -> None:
+        """Hold the partner's newest checkpoint against the copy, when nothing is new.
+
+        Raises:
+            IntegrityError: it is shorter (`rollback`) or has another root (`fork`); the copy stops.
+        """
+        self._named(party, agreement, ledger)
+        replication.compare(self.replication(party, agreement), ledger, held, note)
+
     def own_is_stopped_by(self, party: str, agreement: str, error: FedbatchError) -> None:
         """The partner refused this party's ledger for its history: the same finding here (T4)."""
         if error.code not in replication.STOPPING or not isinstance(error, IntegrityError):

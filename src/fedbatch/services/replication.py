@@ -99,6 +99,10 @@ class Replication:
     def agreement(self) -> str:
         return self.body.id
 
+    def copy_size(self, ledger: str) -> int:
+        """How many entries of a ledger are held here."""
+        return self.store.ledger(ledger).size
+
 
 @dataclass(slots=True, kw_only=True)
 class Replica:
@@ -217,6 +221,25 @@ def _take_frame(replication: Replication, ledger: str, frame: Frame, replica: Re
         replica.cosignature = kept.cosignature if kept is not None else b""
         return
     _keep(replication, row, entries, checked, frame.note, replica)
+
+
+def compare(replication: Replication, ledger: str, held: int, note: bytes) -> None:
+    """Hold the writer's newest checkpoint against the copy, without any entry.
+
+    Raises:
+        IntegrityError: `rollback` or `fork`; the copy is stopped then.
+    """
+    row = replication.store.ledger(ledger)
+    if row.stopped:
+        raise IntegrityError(row.stopped, code=row.stopped.partition(":")[0])
+    if row.size != held:
+        return
+    try:
+        take_in(row.frontier, row.size, [], note, origin=row.origin, public_key=row.key)
+    except IntegrityError as error:
+        if error.code in STOPPING:
+            _stop(replication, ledger, error, note)
+        raise
 
 
 def _unpack(frame: Frame) -> list[bytes | Erased]:

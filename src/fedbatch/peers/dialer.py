@@ -1,0 +1,427 @@
+"""The dialling half: one link to one partner's node, working in both directions.
+
+A round asks how things stand there, fetches what is new, sends what is new here, and exchanges
+receipts; it can be cut anywhere and begun again. Back-off doubles from 1 s to 30 s with jitter, never
+gives up, and is reset by any contact.
+"""
+
+import functools
+import hashlib
+import secrets
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+import msgspec
+
+from fedbatch.errors import ConflictError, FedbatchError, InputError, IntegrityError, PeerError
+from fedbatch.peers.signatures import Request, sign_request
+from fedbatch.ports import Clock, Partner, Signer
+from fedbatch.services.exchange import AgreementLine, Exchange, Overview
+from fedbatch.services.pairing import Answer
+from fedbatch.services.replication import FRAMES_BYTES, Replica
+from fedbatch.standard import canonical
+
+__all__ = ["Dialer", "Moved", "call_pairing", "check_address", "pinned_context"]
+
+BACK_OFF_S_MAX = 30.0
+# One bundle may be 16 MiB unpacked and a group of frames 8 MiB; nothing larger is ever right.
+ANSWER_BYTES_MAX = 32 * 1024 * 1024
+_TIMEOUT_S = 60.0
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_FRAMES = "application/vnd.fedbatch.frames"
+
+
+def check_address(address: str) -> str:
+    """An address that may be dialled: HTTPS, or plain HTTP on loopback only.
+
+    Raises:
+        InputError: any other.
+    """
+    parts = urlsplit(address)
+    plain = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    if not (plain or parts.scheme == "https") or not parts.hostname or parts.path not in {"", "/"}:
+        raise InputError(
+            "https://HOST:PORT, or http:// on loopback", found=address, code="peer.address"
+        )
+    return address.rstrip("/")
+
+
+def pinned_context(certificate: str) -> ssl.SSLContext:
+    """TLS 1.3 that trusts one certificate (PEM) and nothing else; the name in it does not matter."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    context.load_verify_locations(cadata=certificate)
+    return context
+
+
+def _client(address: str, certificate: str) -> httpx.AsyncClient:
+    verify: ssl.SSLContext | bool = pinned_context(certificate) if certificate else True
+    return httpx.AsyncClient(
+        base_url=address,
+        verify=verify,
+        timeout=_TIMEOUT_S,
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+def _translated(error: httpx.HTTPError) -> PeerError:
+    """A foreign failure as ours; none of its text is shown to a partner."""
+    return PeerError(
+        f"the partner's node did not answer: {type(error).__name__}",
+        retryable=True,
+        code="peer.unreachable",
+    )
+
+
+async def call_pairing(address: str, certificate: str, answer: Answer) -> Answer:
+    """Send an answer to an invitation; the inviter's answer.
+
+    Raises:
+        PeerError: unreachable, or refused.
+    """
+    async with _client(check_address(address), certificate) as client:
+        try:
+            reply = await client.post("/x/1/pairing", content=canonical.encode(answer))
+        except httpx.HTTPError as error:
+            raise _translated(error) from error
+    if reply.status_code != httpx.codes.OK:
+        raise PeerError(
+            "the partner's node refused the invitation: unknown, used or expired",
+            retryable=False,
+            code="pairing.refused",
+        )
+    return canonical.parse(reply.content, Answer, "pairing")
+
+
+@dataclass(slots=True, kw_only=True)
+class Moved:
+    """What a round moved: entries fetched and sent, and what was refused."""
+
+    fetched: int = 0
+    sent: int = 0
+    receipts: int = 0
+    refusals: list[str] = field(default_factory=list)
+    cursor: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Dialer:
+    """The link to one partner. `run` calls a synchronous function on the node's one worker."""
+
+    exchange: Exchange
+    partner: Partner
+    signer: Signer
+    clock: Clock
+    run: Callable[[Callable[[], Any]], Awaitable[Any]]
+    transport: httpx.AsyncBaseTransport | None = None
+    _client: httpx.AsyncClient | None = None
+
+    @property
+    def party(self) -> str:
+        return self.partner.party
+
+    def _open(self) -> httpx.AsyncClient:
+        if self._client is None:
+            if self.transport is not None:
+                self._client = httpx.AsyncClient(
+                    base_url=self.partner.address, transport=self.transport, timeout=_TIMEOUT_S
+                )
+            else:
+                address = check_address(self.partner.address)
+                self._client = _client(address, self.partner.tls_certificate)
+        return self._client
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    # ---- requests
+
+    async def _call(
+        self, method: str, path: str, *, query: str = "", body: bytes | None = None, kind: str = ""
+    ) -> httpx.Response:
+        client = self._open()
+        authority = urlsplit(self.partner.address).netloc
+        request = Request(
+            method=method, authority=authority, path=path, query=query, body=body, content_type=kind
+        )
+        headers = sign_request(
+            request,
+            key_id=self.exchange.party,
+            created=self.clock.seconds(),
+            nonce=secrets.token_hex(16),
+            sign=lambda message: self.signer.sign(f"link/{self.party}", message),
+        )
+        url = f"{path}?{query}" if query else path
+        try:
+            async with client.stream(method, url, content=body, headers=headers) as reply:
+                await _read_bounded(reply)
+        except httpx.HTTPError as error:
+            raise _translated(error) from error
+        return reply
+
+    async def _get(self, path: str, query: str = "") -> bytes:
+        return _checked(await self._call("GET", path, query=query)).content
+
+    async def _send(self, method: str, path: str, body: bytes, kind: str) -> httpx.Response:
+        return _checked(await self._call(method, path, body=body, kind=kind))
+
+    # ---- one round
+
+    async def overview(self, after: str = "", wait_s: int = 0) -> tuple[Overview, str]:
+        """How things stand at the partner's node, and the cursor of that state."""
+        query = f"after={after}&wait={wait_s}" if after else ""
+        content = await self._get("/x/1/sizes", query)
+        cursor = hashlib.sha256(content).hexdigest()[:32]
+        return canonical.parse(content, Overview, "sizes"), cursor
+
+    async def round(self) -> Moved:
+        """Compare once and move everything that can be moved.
+
+        Raises:
+            PeerError: the partner's node is unreachable or refused.
+        """
+        moved = Moved()
+        if not await self._confirmed():
+            return moved
+        overview, moved.cursor = await self.overview()
+        there = {line.agreement: line for line in overview.agreements}
+        here: Overview = await self.run(lambda: self.exchange.overview(self.party))
+        own = {line.agreement: line for line in here.agreements}
+        for agreement in sorted(there.keys() | own.keys()):
+            try:
+                await self._agreement(agreement, there.get(agreement), own.get(agreement), moved)
+            except (IntegrityError, ConflictError, InputError) as error:
+                moved.refusals.append(f"{agreement} {error.code}: {error}")
+        return moved
+
+    async def _confirmed(self) -> bool:
+        """Tell the partner that this side has confirmed, and learn whether it has."""
+        partner: Partner = await self.run(lambda: self.exchange.partner(self.party))
+        if not partner.confirmed_here:
+            return False
+        reply = await self._send("POST", "/x/1/confirmation", b"{}", "application/json")
+        said = msgspec.json.decode(reply.content, type=dict[str, bool])
+        if said.get("confirmed"):
+            await self.run(lambda: self.exchange.note_confirmation(self.party))
+        return bool(said.get("confirmed"))
+
+    async def _agreement(
+        self,
+        agreement: str,
+        there: AgreementLine | None,
+        here: AgreementLine | None,
+        moved: Moved,
+    ) -> None:
+        await self._negotiate(agreement, there, here)
+        there = await self._line_there(agreement)
+        here = await self._line_here(agreement)
+        if there is None or here is None or not here.own:
+            return
+        if there.own:
+            await self._fetch(agreement, there, moved)
+        await self._push(agreement, there, moved)
+
+    async def _line_there(self, agreement: str) -> AgreementLine | None:
+        overview, _ = await self.overview()
+        return next((item for item in overview.agreements if item.agreement == agreement), None)
+
+    async def _line_here(self, agreement: str) -> AgreementLine | None:
+        overview: Overview = await self.run(lambda: self.exchange.overview(self.party))
+        return next((item for item in overview.agreements if item.agreement == agreement), None)
+
+    async def _negotiate(
+        self, agreement: str, there: AgreementLine | None, here: AgreementLine | None
+    ) -> None:
+        """Proposals and acceptances cross before any entry."""
+        exchange, base = self.exchange, f"/x/1/{agreement}"
+        if here is not None and here.proposal:
+            proposal = await self.run(lambda: exchange.proposal(self.party, agreement))
+            await self._send("PUT", f"{base}/proposal", proposal, "application/json")
+        if there is not None and there.proposal:
+            content = await self._get(f"{base}/proposal")
+            await self._unless_older(lambda: exchange.take_proposal(self.party, agreement, content))
+        if here is not None and here.acceptance:
+            acceptance = await self.run(lambda: exchange.acceptance(self.party, agreement))
+            await self._send("PUT", f"{base}/acceptance", acceptance, "application/json")
+        if there is not None and there.acceptance:
+            answer = await self._get(f"{base}/acceptance")
+            await self.run(lambda: exchange.take_acceptance(self.party, agreement, answer))
+
+    async def _unless_older(self, call: Callable[[], None]) -> None:
+        """A proposal that is in force already stays where it is and is no conflict."""
+        try:
+            await self.run(call)
+        except ConflictError as error:
+            if error.code != "agreement.version":
+                raise
+
+    # ---- the partner's ledger comes here
+
+    async def _fetch(self, agreement: str, there: AgreementLine, moved: Moved) -> None:
+        exchange = self.exchange
+        replication = await self.run(lambda: exchange.replication(self.party, agreement))
+        path = f"/x/1/{agreement}/{there.own}"
+        held = await self.run(lambda: replication.copy_size(there.own))
+        try:
+            if there.size <= held:
+                await self._compare(agreement, there, held)
+            while held < there.size:
+                query = f"from={held}&max={FRAMES_BYTES}"
+                content = await self._get(f"{path}/entries", query)
+                if not content:
+                    break
+                replica = await self._take(agreement, there.own, content)
+                moved.fetched += replica.new
+                held = replica.size
+                await self._give_receipt(agreement, held, replica.cosignature)
+        except IntegrityError as error:
+            await self._tell_stop(agreement, error)
+            raise
+
+    async def _compare(self, agreement: str, there: AgreementLine, held: int) -> None:
+        """An idle link compares: a shorter ledger is a rollback, another root a fork (§1.6)."""
+        note = await self._get(f"/x/1/{agreement}/{there.own}/checkpoint")
+        await self.run(lambda: self.exchange.compare(self.party, agreement, there.own, held, note))
+
+    async def _give_receipt(self, agreement: str, size: int, line: bytes) -> None:
+        await self._send("POST", f"/x/1/{agreement}/receipt/{size}", line, "text/plain")
+
+    async def _tell_stop(self, agreement: str, error: IntegrityError) -> None:
+        body = canonical.encode({"code": error.code, "detail": str(error)})
+        await self._send("POST", f"/x/1/{agreement}/stopped", body, "application/json")
+
+    # ---- the own ledger goes there
+
+    async def _push(self, agreement: str, there: AgreementLine, moved: Moved) -> None:
+        exchange = self.exchange
+        own = await self.run(lambda: exchange.own_ledger(self.party, agreement))
+        if own.stopped:
+            return
+        start = there.copy
+        if start > own.size:
+            error = IntegrityError(
+                f"the partner holds {start} entries of a ledger of {own.size}", code="rollback"
+            )
+            await self.run(lambda: exchange.own_is_stopped_by(self.party, agreement, error))
+            raise error
+        while start < own.size:
+            size = await self._push_once(agreement, own.ledger, start)
+            moved.sent += size - start
+            moved.receipts += 1
+            start = size
+
+    async def _take(self, agreement: str, ledger: str, content: bytes) -> Replica:
+        take = functools.partial(self.exchange.take, self.party, agreement, ledger, content)
+        replica: Replica = await self.run(take)
+        return replica
+
+    async def _push_once(self, agreement: str, ledger: str, start: int) -> int:
+        """Send a group of frames; the size that the partner's receipt then covers."""
+        give = functools.partial(
+            self.exchange.give, self.party, agreement, ledger, start, FRAMES_BYTES
+        )
+        reply = await self._post_frames(agreement, ledger, await self.run(give))
+        size = int(reply.headers.get("fedbatch-size", "0"))
+        keep = functools.partial(
+            self.exchange.keep_receipt, self.party, agreement, size, reply.content
+        )
+        await self.run(keep)
+        return size
+
+    async def _post_frames(self, agreement: str, ledger: str, content: bytes) -> httpx.Response:
+        path = f"/x/1/{agreement}/{ledger}/entries"
+        reply = await self._call("POST", path, body=content, kind=_FRAMES)
+        if reply.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
+            error = IntegrityError("the partner refused this ledger", code=_code(reply))
+            await self.run(lambda: self.exchange.own_is_stopped_by(self.party, agreement, error))
+            raise error
+        return _checked(reply)
+
+
+async def _read_bounded(reply: httpx.Response) -> None:
+    """Read a reply's body, at most ANSWER_BYTES_MAX of it."""
+    parts: list[bytes] = []
+    total = 0
+    async for part in reply.aiter_bytes():
+        total += len(part)
+        if total > ANSWER_BYTES_MAX:
+            raise PeerError("the partner's answer is too long", retryable=True, code="peer.answer")
+        parts.append(part)
+    reply._content = b"".join(parts)  # noqa: SLF001 - httpx keeps what `read` would have kept here
+
+
+def _code(reply: httpx.Response) -> str:
+    try:
+        return str(msgspec.json.decode(reply.content, type=dict[str, str | int]).get("code", ""))
+    except msgspec.DecodeError:
+        return ""
+
+
+def _checked(reply: httpx.Response) -> httpx.Response:
+    """A reply that is no refusal.
+
+    Raises:
+        PeerError: a typed refusal (INTEROP §1.5), with its code.
+    """
+    if reply.status_code == httpx.codes.OK:
+        return reply
+    code = _code(reply) or str(reply.status_code)
+    retryable = reply.status_code in {401, 403, 409, 429, 500, 502, 503, 507}
+    raise PeerError(f"the partner's node refused: {code}", retryable=retryable, code=code)
+
+
+def back_off_s(failures: int, jitter: float) -> float:
+    """How long to wait after so many failures: 1 s doubling to 30 s, ±50 %; `jitter` from 0 to 1."""
+    return float(min(2 ** min(failures, 10), BACK_OFF_S_MAX)) * (0.5 + jitter)
+
+
+async def keep_linked(
+    dialer: Dialer, report: Callable[[Moved | FedbatchError], Awaitable[None]]
+) -> None:
+    """Keep a link for ever: a round, then the long poll until something changes, then again."""
+    failures = 0
+    while True:
+        try:
+            moved = await dialer.round()
+            failures = 0
+            await report(moved)
+            if moved.cursor:
+                await _until_changed(dialer, moved.cursor)
+            else:
+                await anyio.sleep(1.0)
+        except FedbatchError as error:
+            failures += 1
+            await report(error)
+            await anyio.sleep(back_off_s(failures - 1, secrets.randbelow(1000) / 1000))
+
+
+async def _until_changed(dialer: Dialer, cursor: str) -> None:
+    """Wait until the partner's state or this node's own changes, at most 30 s."""
+    before = await dialer.run(lambda: dialer.exchange.overview(dialer.party))
+
+    async with anyio.create_task_group() as group:
+
+        async def there() -> None:
+            await dialer.overview(cursor, 30)
+            group.cancel_scope.cancel()
+
+        async def here() -> None:
+            while True:
+                await anyio.sleep(0.1)
+                now = await dialer.run(lambda: dialer.exchange.overview(dialer.party))
+                if now != before:
+                    group.cancel_scope.cancel()
+                    return
+
+        group.start_soon(there)
+        group.start_soon(here)

@@ -107,8 +107,13 @@ def test_cut_frame_is_refused(cut: int) -> None:
 
 
 def test_frame_has_bounds() -> None:
-    largest = Frame(2**63 - 2, 1, b"", bytes(NOTE_BYTES_MAX))
-    assert list(decode_frames(encode_frame(largest))) == [largest]
+    assert (PACKED_BYTES_MAX, NOTE_BYTES_MAX) == (16_908_544, 262_144)
+    for frame in (
+        Frame(0, 1, b"", b""),
+        Frame(2**63 - 2, 1, b"", bytes(NOTE_BYTES_MAX)),
+        Frame(0, 1, bytes(PACKED_BYTES_MAX), b""),
+    ):
+        assert list(decode_frames(encode_frame(frame))) == [frame]
     for frame in (
         Frame(0, 0, b"", b""),
         Frame(0, 257, b"", b""),

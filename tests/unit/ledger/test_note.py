@@ -1,4 +1,5 @@
 import base64
+from hashlib import sha256
 
 import pytest
 from hypothesis import given, settings
@@ -121,6 +122,10 @@ def test_checkpoint_and_cosignature_verify_with_the_pinned_keys() -> None:
 
 
 def test_type_of_key_is_part_of_its_id() -> None:
+    assert (SIGNING, COSIGNING) == (1, 4)
+    assert (
+        VerifierKey("a", COSIGNING, bytes(32)).key_id == sha256(b"a\n\4" + bytes(32)).digest()[:4]
+    )
     ids = {
         VerifierKey(name, kind, WRITER.public).key_id
         for name in ("a", "b")

@@ -244,6 +244,7 @@ def test_rewritten_past_has_no_consistency_proof() -> None:
 def test_sizes_out_of_order_never_verify() -> None:
     assert not verify_consistency(2, root_of(MANY[:2]), 1, root_of(MANY[:1]), [])
     assert not verify_consistency(-1, EMPTY_ROOT, 1, root_of(MANY[:1]), [])
+    assert not verify_consistency(-1, MANY[0], 1, MANY[0], [MANY[0]])
     assert not verify_inclusion(MANY[0], 0, 0, [], EMPTY_ROOT)
 
 

@@ -112,8 +112,9 @@ def test_signed_bytes_are_those_of_the_specification() -> None:
     )
     assert cosignature_message(checkpoint, 0).startswith(b"cosignature/v1\ntime 0\n")
     for time in (-1, 2**63):
-        with pytest.raises(InputError):
+        with pytest.raises(InputError) as refusal:
             cosignature_message(checkpoint, time)
+        assert (refusal.value.code, refusal.value.found) == ("note", str(time))
 
 
 def test_checkpoint_and_cosignature_verify_with_the_pinned_keys() -> None:

@@ -68,6 +68,9 @@ quorum \xfc
         ("quorum none\r\n", "policy"),
         ("quorum none\n\x7f\n", "policy"),
         ("quorum none\n\x00\n", "policy"),
+        ("# \x07\nquorum none\n", "policy"),
+        ("# \x7f\nquorum none\n", "policy"),
+        ("# \r\nquorum none\n", "policy"),
         ("quorum\u00a0none\n", "policy"),
         (f"log {LOG_VKEY[:-1]}\nquorum none\n", "key"),
         (

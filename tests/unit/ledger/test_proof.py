@@ -98,14 +98,27 @@ def test_proof_without_a_checkpoint_below_is_refused() -> None:
         assert verify_record(ENTRIES[6], content, POLICY).code == "malformed"
 
 
+def fill_up(size_bytes: int) -> bytes:
+    """Return a proof of that length: much `extra`, and the rest in the name of an unknown key."""
+    note = parse_note(NOTE)
+    for name in ("n", "nn", "nnn", "nnnn"):
+        unknown = SignatureLine(name, bytes(4), b"x")
+        longer = render_note(note.text, [*note.signatures, unknown])
+        room = size_bytes - len(render_proof(Proof(6, (), longer))) - len("extra \n")
+        if room % 4 == 0:
+            return render_proof(Proof(6, (), longer, bytes(room // 4 * 3)))
+    raise AssertionError
+
+
 def test_proof_is_bounded_in_bytes() -> None:
     with pytest.raises(InputError) as refusal:
         parse_proof(PROOF + bytes(PROOF_BYTES_MAX))
     assert refusal.value.code == "proof"
-    extra = base64.b64encode(bytes(3 * 260_000)).decode()
-    head = f"c2sp.org/tlog-proof@v1\nextra {extra}\nindex 6\n\n".encode()
-    assert len(head + NOTE) > PROOF_BYTES_MAX - 10_000
-    assert parse_proof(head + NOTE).index == 6
+    assert PROOF_BYTES_MAX == 1_048_576
+    largest = fill_up(PROOF_BYTES_MAX)
+    assert parse_proof(largest).index == 6
+    with pytest.raises(InputError):
+        parse_proof(fill_up(PROOF_BYTES_MAX + 1))
     for index, hashes in ((-1, ()), (2**63, ()), (0, (bytes(32),) * 64), (0, (bytes(31),))):
         with pytest.raises(InputError):
             Proof(index, hashes, NOTE)

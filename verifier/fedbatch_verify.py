@@ -6,10 +6,8 @@
 POLICY names the keys that you trust: `log <vkey>`, `witness <name> <vkey>`, `quorum <name>`. Take
 them from where you have verified them, never from whoever sent the record. One line is printed a
 step. Exit code: 0 all holds; 1 something does not; 2 wrong call or unreadable file; 3 all holds but
-no partner is pinned (`alone`), so only the writer vouches for it.
-
-Needs Python 3.11 and the package `cryptography`. Formats: RFC 6962 (hashes), and of https://c2sp.org
-signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof, tlog-policy, tlog-tiles.
+no partner is pinned (`alone`). Needs Python 3.11 and the package `cryptography`. Formats: RFC 6962,
+https://c2sp.org: signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof, -policy, -tiles.
 """
 
 import argparse

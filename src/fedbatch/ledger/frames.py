@@ -35,7 +35,7 @@ ENTRY_BYTES_MAX: Final = 65_535
 BUNDLE_ENTRIES_MAX: Final = 256
 BUNDLE_BYTES_MAX: Final = BUNDLE_ENTRIES_MAX * (2 + ENTRY_BYTES_MAX)  # 16,777,472
 PACKED_BYTES_MAX: Final = BUNDLE_BYTES_MAX + (1 << 17)  # what cannot be compressed grows a little
-HEAD: Final = struct.Struct(">QHII")  # first index, count, bytes of the bundle, bytes of the note
+_HEAD: Final = struct.Struct(">QHII")  # first index, count, bytes of the bundle, bytes of the note
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Frame:
 
 def encode_frame(frame: Frame) -> bytes:
     _check_head(frame.first, frame.count, len(frame.packed), len(frame.note))
-    head = HEAD.pack(frame.first, frame.count, len(frame.packed), len(frame.note))
+    head = _HEAD.pack(frame.first, frame.count, len(frame.packed), len(frame.note))
     return head + frame.packed + frame.note
 
 
@@ -125,10 +125,10 @@ def decode_frames(content: bytes) -> Iterator[Frame]:
     """Yield the frames of an answer; raises InputError (`frame`) where one is cut or too large."""
     at = 0
     while at < len(content):
-        body = at + HEAD.size
+        body = at + _HEAD.size
         if body > len(content):
-            raise _not_a_frame(f"{HEAD.size} bytes", f"{len(content) - at}")
-        first, count, packed, note = HEAD.unpack_from(content, at)
+            raise _not_a_frame(f"{_HEAD.size} bytes", f"{len(content) - at}")
+        first, count, packed, note = _HEAD.unpack_from(content, at)
         _check_head(first, count, packed, note)
         middle, at = body + packed, body + packed + note
         if at > len(content):

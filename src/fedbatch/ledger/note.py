@@ -31,6 +31,7 @@ __all__ = [
     "SIGNING",
     "Checkpoint",
     "Note",
+    "Sign",
     "SignatureLine",
     "VerifierKey",
     "check_origin",
@@ -52,16 +53,16 @@ __all__ = [
 SIGNING: Final = 0x01  # Ed25519 over the note's text
 COSIGNING: Final = 0x04  # Ed25519 over time and checkpoint
 
-KEY_BYTES: Final = 32
-KEY_ID_BYTES: Final = 4
-SIGNATURE_BYTES: Final = 64
-TIME_BYTES: Final = 8
-NAME_BYTES_MAX: Final = 255  # what the signed message of type 06 can hold of a name
+_KEY_BYTES: Final = 32
+_KEY_ID_BYTES: Final = 4
+_SIGNATURE_BYTES: Final = 64
+_TIME_BYTES: Final = 8
+_NAME_BYTES_MAX: Final = 255  # what the signed message of type 06 can hold of a name
 LINES_MAX: Final = (
     63  # of a whole note: a checkpoint's four and far more than the 16 to be accepted
 )
 NOTE_BYTES_MAX: Final = 1 << 18  # 63 lines with post-quantum signatures
-DASH: Final = "— "
+_DASH: Final = "— "
 
 Sign = Callable[[bytes], bytes]
 
@@ -88,11 +89,11 @@ def parse_decimal(text: str, where: str, code: str) -> int:
 
 def _check_name(name: str, where: str, code: str) -> None:
     """Names of keys: not empty, no space or plus (signed-note), no control character."""
-    if not 0 < len(name.encode("utf-8", "replace")) <= NAME_BYTES_MAX or any(
+    if not 0 < len(name.encode("utf-8", "replace")) <= _NAME_BYTES_MAX or any(
         sign == "+" or sign.isspace() or sign < " " or "\ud800" <= sign <= "\udfff" for sign in name
     ):
         raise InputError(
-            f"a name of 1 to {NAME_BYTES_MAX} bytes without space, plus or control character",
+            f"a name of 1 to {_NAME_BYTES_MAX} bytes without space, plus or control character",
             where=where,
             found=name[:80],
             code=code,
@@ -171,26 +172,26 @@ class SignatureLine:
 
     def __post_init__(self) -> None:
         _check_name(self.name, "signature line", "note")
-        if len(self.key_id) != KEY_ID_BYTES or not self.signature:
+        if len(self.key_id) != _KEY_ID_BYTES or not self.signature:
             raise InputError(
-                f"a key id of {KEY_ID_BYTES} bytes and a signature",
+                f"a key id of {_KEY_ID_BYTES} bytes and a signature",
                 where="signature line",
                 found=f"{len(self.key_id)} and {len(self.signature)} bytes",
                 code="note",
             )
 
     def render(self) -> str:
-        return f"{DASH}{self.name} {b64encode(self.key_id + self.signature).decode()}\n"
+        return f"{_DASH}{self.name} {b64encode(self.key_id + self.signature).decode()}\n"
 
 
 def _parse_line(line: str) -> SignatureLine:
-    name, space, signature = line.removeprefix(DASH).partition(" ")
-    if not line.startswith(DASH) or not space:
+    name, space, signature = line.removeprefix(_DASH).partition(" ")
+    if not line.startswith(_DASH) or not space:
         raise InputError(
             "'— <key name> <base64>'", where="signature line", found=line[:80], code="note"
         )
     content = decode_base64(signature, "signature line", "note")
-    return SignatureLine(name, content[:KEY_ID_BYTES], content[KEY_ID_BYTES:])
+    return SignatureLine(name, content[:_KEY_ID_BYTES], content[_KEY_ID_BYTES:])
 
 
 @dataclass(frozen=True)
@@ -243,9 +244,9 @@ class VerifierKey:
 
     def __post_init__(self) -> None:
         _check_name(self.name, "verifier key", "key")
-        if self.kind not in {SIGNING, COSIGNING} or len(self.public_key) != KEY_BYTES:
+        if self.kind not in {SIGNING, COSIGNING} or len(self.public_key) != _KEY_BYTES:
             raise InputError(
-                f"type 01 or 04 and {KEY_BYTES} bytes",
+                f"type 01 or 04 and {_KEY_BYTES} bytes",
                 where="verifier key",
                 found=f"type {self.kind:02x}, {len(self.public_key)} bytes",
                 code="key",
@@ -255,7 +256,7 @@ class VerifierKey:
     def key_id(self) -> bytes:
         """SHA-256(name ‖ 0A ‖ type ‖ key), its first four bytes."""
         named = self.name.encode() + b"\n" + bytes([self.kind])
-        return sha256(named + self.public_key).digest()[:KEY_ID_BYTES]
+        return sha256(named + self.public_key).digest()[:_KEY_ID_BYTES]
 
     def find_lines(self, note: Note) -> list[SignatureLine]:
         """Return the lines that claim to be by this key: its name and its id."""
@@ -307,11 +308,11 @@ def cosign_checkpoint(
     """Return the partner's dated line; its key is named `<node name>/<agreement id>`."""
     key = VerifierKey(name, COSIGNING, public_key)
     signature = sign(cosignature_message(checkpoint, time))
-    return SignatureLine(key.name, key.key_id, time.to_bytes(TIME_BYTES, "big") + signature)
+    return SignatureLine(key.name, key.key_id, time.to_bytes(_TIME_BYTES, "big") + signature)
 
 
 def _holds(public_key: bytes, signature: bytes, message: bytes) -> bool:
-    if len(signature) != SIGNATURE_BYTES:
+    if len(signature) != _SIGNATURE_BYTES:
         return False
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
@@ -355,9 +356,9 @@ def verify_cosignature(content: bytes, name: str, public_key: bytes) -> int:
 
 
 def _verify_dated(line: SignatureLine, checkpoint: Checkpoint, public_key: bytes) -> int:
-    time = int.from_bytes(line.signature[:TIME_BYTES], "big")
+    time = int.from_bytes(line.signature[:_TIME_BYTES], "big")
     if time > SIZE_MAX or not _holds(
-        public_key, line.signature[TIME_BYTES:], cosignature_message(checkpoint, time)
+        public_key, line.signature[_TIME_BYTES:], cosignature_message(checkpoint, time)
     ):
         raise IntegrityError(f"The cosignature of '{line.name}' does not hold.", code="cosignature")
     return time

@@ -14,9 +14,9 @@ from fedbatch.ledger.frames import Erased
 
 __all__ = ["check_personal", "signed_leaves"]
 
-MARK = b'"fedbatch.signature"'
-ESCAPE = b"\\u"  # an entry that hides the mark behind escapes is read too
-LEAF = re.compile("[0-9a-f]{64}")
+_MARK = b'"fedbatch.signature"'
+_ESCAPE = b"\\u"  # an entry that hides the mark behind escapes is read too
+_LEAF = re.compile("[0-9a-f]{64}")
 
 
 def signed_leaves(entry: bytes) -> list[tuple[str, str]]:
@@ -25,7 +25,7 @@ def signed_leaves(entry: bytes) -> list[tuple[str, str]]:
     Empty for any other entry, and for the withdrawal of a signature. Raises IntegrityError
     (`personal`) where the record does not say it in the standard's form.
     """
-    if MARK not in entry and ESCAPE not in entry:
+    if _MARK not in entry and _ESCAPE not in entry:
         return []
     envelope = _read_object(entry)
     if envelope.get("type") != "fedbatch.signature":
@@ -59,7 +59,7 @@ def _read_about(item: object) -> tuple[str, str]:
             isinstance(entry, str)
             and isinstance(version, int)
             and isinstance(leaf, str)
-            and LEAF.fullmatch(leaf)
+            and _LEAF.fullmatch(leaf)
         ):
             return entry, leaf
     raise IntegrityError("A signature names no entry, version and leaf hash.", code="personal")

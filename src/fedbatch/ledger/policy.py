@@ -26,7 +26,7 @@ from fedbatch.ledger.note import (
 __all__ = ["POLICY_BYTES_MAX", "Policy", "Verdict", "check_checkpoint", "judge", "parse_policy"]
 
 POLICY_BYTES_MAX: Final = 1 << 16
-WITHOUT_QUORUM: Final = "none"
+_WITHOUT_QUORUM: Final = "none"
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,10 @@ def _read_line(words: list[str], draft: _Draft, where: str) -> None:
             draft.logs.append(key)
         case ["witness", name, vkey] | ["witness", name, vkey, _]:
             key = _pin(vkey, COSIGNING, list(draft.witnesses.values()), where)
-            if name == WITHOUT_QUORUM or name in draft.witnesses:
+            if name == _WITHOUT_QUORUM or name in draft.witnesses:
                 raise _not_a_policy("a new name", where, name)
             draft.witnesses[name] = key
-        case ["quorum", name] if name == WITHOUT_QUORUM or name in draft.witnesses:
+        case ["quorum", name] if name == _WITHOUT_QUORUM or name in draft.witnesses:
             draft.quorum.append(name)
         case _:
             raise _not_a_policy(

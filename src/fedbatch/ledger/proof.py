@@ -18,7 +18,7 @@ from fedbatch.ledger.tree import HASH_BYTES, PROOF_HASHES_MAX, SIZE_MAX, verify_
 
 __all__ = ["PROOF_BYTES_MAX", "Proof", "parse_proof", "render_proof", "verify_record"]
 
-PROOF_HEADER: Final = "c2sp.org/tlog-proof@v1"
+_PROOF_HEADER: Final = "c2sp.org/tlog-proof@v1"
 PROOF_BYTES_MAX: Final = 1 << 20  # of which the note is at most a quarter
 
 
@@ -43,7 +43,7 @@ class Proof:
 
 def render_proof(proof: Proof) -> bytes:
     """Return the text of a `.tlog-proof` file."""
-    lines = [PROOF_HEADER]
+    lines = [_PROOF_HEADER]
     if proof.extra:
         lines.append(f"extra {b64encode(proof.extra).decode()}")
     lines.append(f"index {proof.index}")
@@ -60,8 +60,8 @@ def parse_proof(content: bytes) -> Proof:
         raise _not_a_proof("lines of ASCII, an empty line and a note", f"{len(content)} bytes")
     parse_checkpoint(parse_note(note).text)
     lines = head.decode().split("\n")
-    if lines.pop(0) != PROOF_HEADER or not lines:
-        raise _not_a_proof(PROOF_HEADER, "another first line, or no other")
+    if lines.pop(0) != _PROOF_HEADER or not lines:
+        raise _not_a_proof(_PROOF_HEADER, "another first line, or no other")
     extra = b""
     if lines[0].startswith("extra "):
         extra = decode_base64(lines.pop(0).removeprefix("extra "), "proof, extra", "proof")

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 HASH_BYTES: Final = 32
-SIZE_BYTES: Final = 8
+_SIZE_BYTES: Final = 8
 EMPTY_ROOT: Final = sha256().digest()
 SIZE_MAX: Final = 2**63 - 1  # what a signed 64-bit column of a store holds
 PROOF_HASHES_MAX: Final = 63  # the path in a tree of SIZE_MAX leaves
@@ -103,21 +103,21 @@ class Frontier:
 
     def encode(self) -> bytes:
         """Return the size as 8 bytes, big-endian, then the roots."""
-        return self.size.to_bytes(SIZE_BYTES, "big") + b"".join(self.roots)
+        return self.size.to_bytes(_SIZE_BYTES, "big") + b"".join(self.roots)
 
     @classmethod
     def decode(cls, content: bytes) -> "Frontier":
         """Undo `encode`. Raises InputError (`frontier`)."""
-        roots = range(SIZE_BYTES, len(content), HASH_BYTES)
-        if len(content) < SIZE_BYTES:
+        roots = range(_SIZE_BYTES, len(content), HASH_BYTES)
+        if len(content) < _SIZE_BYTES:
             raise InputError(
-                f"at least {SIZE_BYTES} bytes",
+                f"at least {_SIZE_BYTES} bytes",
                 where="frontier",
                 found=f"{len(content)} bytes",
                 code="frontier",
             )
         return cls(
-            int.from_bytes(content[:SIZE_BYTES], "big"),
+            int.from_bytes(content[:_SIZE_BYTES], "big"),
             tuple(content[at : at + HASH_BYTES] for at in roots),
         )
 

@@ -1,0 +1,175 @@
+"""`fedbatch serve`: the listener and every link of this node, in one process."""
+
+import functools
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+
+from fedbatch.errors import FedbatchError, InputError
+from fedbatch.node.home import Home
+from fedbatch.peers.dialer import Dialer, Moved, keep_linked
+from fedbatch.peers.listener import Listener, listener_app
+from fedbatch.ports import Partner
+from fedbatch.store.keys import is_signed
+
+__all__ = ["Worker", "dialer_for", "make_app", "serve", "sync_once"]
+
+log = structlog.get_logger()
+
+Run = Callable[[Callable[[], Any]], Awaitable[Any]]
+
+
+class Worker:
+    """Runs synchronous calls one at a time in a thread: a home is not shared by threads."""
+
+    def __init__(self) -> None:
+        self._limiter = anyio.CapacityLimiter(1)
+
+    async def run(self, call: Callable[[], Any]) -> Any:
+        """Run a call when it is its turn."""
+        return await anyio.to_thread.run_sync(call, limiter=self._limiter)
+
+
+def make_app(home: Home, run: Run) -> Starlette:
+    """The application that partners dial."""
+    return listener_app(
+        Listener(
+            exchange=home.exchange,
+            pairing=home.pairing,
+            store=home.node,
+            clock=home.clock,
+            verify=is_signed,
+            run=run,
+        )
+    )
+
+
+def dialer_for(home: Home, partner: Partner, run: Run) -> Dialer:
+    """The link to a partner whom this node dials."""
+    return Dialer(
+        exchange=home.exchange, partner=partner, signer=home.keys, clock=home.clock, run=run
+    )
+
+
+async def sync_once(home: Home) -> dict[str, Moved | FedbatchError]:
+    """One round with every partner that this node dials; what each came to."""
+    worker = Worker()
+    outcome: dict[str, Moved | FedbatchError] = {}
+    for partner in home.node.partners():
+        if not partner.dials:
+            continue
+        dialer = dialer_for(home, partner, worker.run)
+        try:
+            outcome[partner.name] = await dialer.round()
+        except FedbatchError as error:
+            outcome[partner.name] = error
+        finally:
+            await dialer.close()
+        await worker.run(functools.partial(_keep_link, home, partner, outcome[partner.name]))
+    return outcome
+
+
+def _keep_link(home: Home, partner: Partner, outcome: Moved | FedbatchError) -> None:
+    """Store how a link stands, so that it survives a restart and every command can show it."""
+    before = home.node.link(partner.party)
+    now = home.clock.now()
+    if isinstance(outcome, FedbatchError):
+        failures = int(before.get("failures", 0)) + 1
+        since = before.get("down_since") or now
+        state = {**before, "failures": failures, "down_since": since, "problem": outcome.code}
+    else:
+        problem = "; ".join(outcome.refusals)
+        state = {"contact": now, "failures": 0, "down_since": "", "problem": problem}
+    home.node.keep_link(partner.party, state)
+
+
+async def _link(home: Home, partner: Partner, worker: Worker) -> None:
+    dialer = dialer_for(home, partner, worker.run)
+
+    async def report(outcome: Moved | FedbatchError) -> None:
+        await worker.run(functools.partial(_keep_link, home, partner, outcome))
+        if isinstance(outcome, FedbatchError):
+            log.info("link.waiting", partner=partner.name, code=outcome.code)
+        elif outcome.fetched or outcome.sent:
+            log.info("link.moved", partner=partner.name, fetched=outcome.fetched, sent=outcome.sent)
+
+    try:
+        await keep_linked(dialer, report)
+    finally:
+        await dialer.close()
+
+
+async def _links(home: Home, worker: Worker) -> None:
+    """Start a link for each partner that this node dials, also those paired later."""
+    running: set[str] = set()
+    async with anyio.create_task_group() as group:
+        while True:
+            partners: list[Partner] = await worker.run(home.node.partners)
+            for partner in partners:
+                if partner.dials and partner.confirmed_here and partner.party not in running:
+                    running.add(partner.party)
+                    group.start_soon(_link, home, partner, worker)
+            await anyio.sleep(1.0)
+
+
+def _listen_at(text: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname or not parts.port:
+        raise InputError(
+            "HOST:PORT", where="listen in node.toml", found=text, code="settings.listen"
+        )
+    return parts.hostname, parts.port
+
+
+def _config(home: Home, app: Starlette) -> uvicorn.Config:
+    host, port = _listen_at(home.settings.listen)
+    if home.settings.address.startswith("https://"):
+        certificate, key = home.certificate()
+        config = uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_level="warning",
+            ssl_certfile=str(certificate),
+            ssl_keyfile=str(key),
+            server_header=False,
+        )
+        config.load()
+        if config.ssl is not None:
+            config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
+        return config
+    if host not in {"127.0.0.1", "::1", "localhost"}:
+        raise InputError(
+            "https:// in `address`, or a loopback host in `listen`",
+            where="node.toml",
+            found=home.settings.listen,
+            code="settings.tls",
+        )
+    return uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False)
+
+
+async def serve(home: Home, ready: Callable[[], None]) -> None:
+    """Listen, where the settings say so, and keep every link, until stopped."""
+    worker = Worker()
+    async with anyio.create_task_group() as group:
+        group.start_soon(_links, home, worker)
+        if not home.settings.listen:
+            ready()
+            await anyio.sleep_forever()
+        server = uvicorn.Server(_config(home, make_app(home, worker.run)))
+
+        async def announce() -> None:
+            while not server.started:
+                await anyio.sleep(0.02)
+            ready()
+
+        group.start_soon(announce)
+        await server.serve()
+        group.cancel_scope.cancel()

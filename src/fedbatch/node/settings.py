@@ -1,0 +1,85 @@
+"""Settings of a home, in `node.toml`. Secrets never stand there."""
+
+import os
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from fedbatch.errors import ConflictError, InputError
+from fedbatch.store.objects import write_durably
+
+__all__ = ["Settings", "find_home", "load_settings", "write_settings"]
+
+_TEMPLATE = """\
+# Settings of this Fedbatch node. Secrets do not belong here.
+
+# The party that keeps this node: a random id made by `fedbatch init`, and its printed name.
+party = {party}
+name = {name}
+
+# The node's name in its ledgers; it never changes, and needs no DNS.
+node = {node}
+
+# Where this node listens for its partners: HOST:PORT, or "" to dial only.
+listen = {listen}
+
+# What partners dial: https://HOST:PORT, or http:// on loopback; "" if nobody can.
+address = {address}
+"""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `node.toml` says."""
+
+    party: str
+    name: str
+    node: str
+    listen: str = ""
+    address: str = ""
+
+
+def find_home(given: str | None) -> Path:
+    """The home: `--home`, else FEDBATCH_HOME, else `~/.fedbatch`."""
+    return Path(given or os.environ.get("FEDBATCH_HOME") or Path.home() / ".fedbatch")
+
+
+def load_settings(home: Path) -> Settings:
+    """The settings of a home.
+
+    Raises:
+        InputError: no home there, or settings that are none.
+    """
+    path = home / "node.toml"
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        return msgspec.convert(found, Settings)
+    except FileNotFoundError as error:
+        raise InputError(
+            "a Fedbatch home",
+            where=str(home),
+            found="none",
+            advice="`fedbatch init --name NAME` makes one; --home or FEDBATCH_HOME names another.",
+            code="home.none",
+        ) from error
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise InputError(
+            "settings", where=str(path), found=str(error), code="home.settings"
+        ) from error
+
+
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()
+
+
+def write_settings(home: Path, settings: Settings) -> None:
+    """Write the settings of a new home.
+
+    Raises:
+        ConflictError: there is one.
+    """
+    path = home / "node.toml"
+    if path.exists():
+        raise ConflictError(f"{home} is a Fedbatch home already", code="home.exists")
+    values = {name: _quoted(getattr(settings, name)) for name in Settings.__struct_fields__}
+    write_durably(path, _TEMPLATE.format(**values).encode())

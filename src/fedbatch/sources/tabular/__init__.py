@@ -3,7 +3,7 @@
     guards      bounds, held before anything is parsed
     text        CSV, TSV, semicolons
     workbook    xlsx
-    legacy      xls, xlsb
+    legacy      xls, xlsb, in a process of their own (legacy_child)
     layout      header, group and unit rows; columns
     rules       what may be found
     reading     from a path to tables, from a locator back to its text

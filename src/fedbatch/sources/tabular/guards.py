@@ -22,7 +22,16 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from fedbatch.errors import InputError
 
-__all__ = ["BOUNDS", "Bounds", "Kind", "Loaded", "check_archive", "foreign_errors", "load"]
+__all__ = [
+    "BOUNDS",
+    "Bounds",
+    "Kind",
+    "Loaded",
+    "check_archive",
+    "encrypted",
+    "foreign_errors",
+    "load",
+]
 
 Kind = Literal["text", "xlsx", "xlsb", "xls"]
 
@@ -122,7 +131,9 @@ def load(
 def open_regular(path: Path) -> Iterator[BinaryIO]:
     """Open without waiting for a pipe's writer, and refuse whatever is no regular file."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | os.O_CLOEXEC)
+        descriptor = os.open(
+            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        )
     except FileNotFoundError as error:
         raise InputError("a file", where=path.name, found="nothing", code="file.missing") from error
     except (OSError, ValueError) as error:

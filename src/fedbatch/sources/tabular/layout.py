@@ -24,6 +24,9 @@ UNIT_LOOK_ROWS = 20
 HEADER_FILL_LEAST = 0.5  # a header may name every second column only (x axis unnamed)
 HEADER_TEXT_LEAST = 0.7
 HEADER_DISTINCT_LEAST = 0.5
+NAMES_DISTINCT_LEAST = 2 / 3
+UNIT_ROWS_LEAST = 2  # one number below a text is a coincidence
+UNIT_CHARACTERS_MAX = 30
 FOOTER_COLUMNS_LEAST = 3
 NUMBER = re.compile(r"[+-]?[\d.,\s]*\d[\d.,\s]*(?:[eE][+-]?\d+)?\s*%?")
 # What stands for a missing or censored value in a first row of data is no unit.
@@ -128,7 +131,7 @@ def find_header(grid: Grid, name: str) -> int:
     for row, columns in enumerate(rows, start=1):
         is_full = len(columns) >= max(min(2, typical), HEADER_FILL_LEAST * typical)
         if columns and is_full and looks_like_header(grid, row, columns):
-            return row
+            return row + 1 if is_group_above_header(grid, row, columns) else row
     raise InputError(
         "a header row",
         where=name,
@@ -147,11 +150,29 @@ def looks_like_header(grid: Grid, row: int, columns: Sequence[int]) -> bool:
     ) >= HEADER_DISTINCT_LEAST * len(columns)
 
 
+def is_group_above_header(grid: Grid, row: int, columns: Sequence[int]) -> bool:
+    """Whether this row only groups the columns that the next one names.
+
+    Merged cells show it; without them the next row must be fuller, and of names, not of units,
+    which repeat.
+    """
+    below = filled(grid.rows[row]) if row < len(grid.rows) else []
+    names = {grid.text(row + 1, column) for column in below}
+    is_naming = len(below) > len(columns) and len(names) >= NAMES_DISTINCT_LEAST * len(below)
+    return (is_naming or is_merged_along(grid, row)) and looks_like_header(grid, row + 1, below)
+
+
 def is_number(grid: Grid, row: int, column: int) -> bool:
     kind = grid.kind(row, column)
     if kind is CellKind.TEXT:
         return NUMBER.fullmatch(grid.text(row, column).strip()) is not None
     return kind is not CellKind.BLANK
+
+
+def is_merged_along(grid: Grid, row: int) -> bool:
+    return any(
+        span.first_row == row and span.last_column > span.first_column for span in grid.merged
+    )
 
 
 def find_group(grid: Grid, header: int) -> int | None:
@@ -160,7 +181,7 @@ def find_group(grid: Grid, header: int) -> int | None:
     columns = filled(grid.rows[row - 1]) if row else []
     if not columns:
         return None
-    if any(span.first_row == row and span.last_column > span.first_column for span in grid.merged):
+    if is_merged_along(grid, row):
         return row
     names = filled(grid.rows[header - 1])
     is_spread = len(columns) > 1 and columns[-1] >= len(grid.rows[header - 1]) / 2
@@ -184,6 +205,7 @@ def is_unit(grid: Grid, row: int, column: int) -> bool:
     text = grid.text(row, column).strip()
     return (
         grid.kind(row, column) is CellKind.TEXT
+        and len(text) <= UNIT_CHARACTERS_MAX
         and not NUMBER.fullmatch(text)
         and not NO_UNIT.fullmatch(text)
     )
@@ -192,7 +214,9 @@ def is_unit(grid: Grid, row: int, column: int) -> bool:
 def stands_over_numbers(grid: Grid, row: int, column: int) -> bool:
     below = range(row + 1, min(len(grid.rows), row + UNIT_LOOK_ROWS) + 1)
     values = [other for other in below if grid.text(other, column).strip()]
-    return bool(values) and all(is_number(grid, other, column) for other in values)
+    return len(values) >= UNIT_ROWS_LEAST and all(
+        is_number(grid, other, column) for other in values
+    )
 
 
 # ---------------------------------------------------------------- rows and columns

@@ -1,36 +1,47 @@
-"""xls and xlsb, through calamine.
+"""xls and xlsb, through calamine in a process of its own.
 
 It shows `#N/A` and its like as blank cells and tells neither hidden rows nor display formats nor
-formulas: each table says so in a finding.
+formulas: each table says so in a finding. A forged file can abort it, hence the process.
 """
 
-import datetime as dt
-import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+import subprocess
+import sys
 
-import python_calamine
-from python_calamine import CalamineError, CalamineWorkbook, PasswordError
+import msgspec
 
 from fedbatch.errors import InputError
 from fedbatch.mapping.tables import CellKind
+from fedbatch.sources.tabular import legacy_child
 from fedbatch.sources.tabular.grid import Grid, Span
-from fedbatch.sources.tabular.guards import Bounds, Loaded
+from fedbatch.sources.tabular.guards import BOUNDS, Bounds, Loaded, encrypted
 
 __all__ = ["read_sheet", "sheet_names"]
 
 EXTRACTOR = "tabular-legacy/1"
-DAY = dt.timedelta(days=1)
+# The largest sheet that passes the bounds takes about half of it.
+CHILD_SECONDS_MAX = 120
 
-Value = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the child says; see `legacy_child`."""
+
+    sheets: list[str] = []
+    rows: list[list[str]] = []
+    kinds: list[list[CellKind]] = []
+    merged: list[tuple[int, int, int, int]] = []
+    error: str = ""
+    found: str = ""
+    height: int = 0
+    width: int = 0
 
 
-def sheet_names(loaded: Loaded) -> tuple[str, ...]:
-    """All worksheets in order, hidden ones too."""
-    with foreign_errors(loaded.name):
-        metadata = open_workbook(loaded).sheets_metadata
-    kind = python_calamine.SheetTypeEnum.WorkSheet
-    return tuple(sheet.name for sheet in metadata if sheet.typ == kind)
+def sheet_names(loaded: Loaded, bounds: Bounds = BOUNDS) -> tuple[str, ...]:
+    """All worksheets in order, hidden ones too.
+
+    Raises:
+        InputError: file.encrypted, file.damaged.
+    """
+    return tuple(ask(loaded, bounds).sheets)
 
 
 def read_sheet(loaded: Loaded, sheet: str, bounds: Bounds) -> Grid:
@@ -39,89 +50,55 @@ def read_sheet(loaded: Loaded, sheet: str, bounds: Bounds) -> Grid:
     Raises:
         InputError: file.encrypted, file.damaged, file.cells, file.columns.
     """
-    with foreign_errors(loaded.name):
-        source = open_workbook(loaded).get_sheet_by_name(sheet)
-        check_extent(loaded.name, source.total_height, source.total_width, bounds)
-        values = source.to_python(skip_empty_area=False)
-        ranges = source.merged_cell_ranges or []
-    cells = [[read_value(value) for value in row] for row in values]
+    told = ask(loaded, bounds, sheet)
     return Grid(
-        rows=[[text for text, _ in row] for row in cells],
+        rows=told.rows,
         scheme="cell",
         extractor=EXTRACTOR,
         sheet=sheet,
-        kinds=[[kind for _, kind in row] for row in cells],
-        merged=tuple(Span(first[0] + 1, first[1], last[0] + 1, last[1]) for first, last in ranges),
+        kinds=told.kinds,
+        merged=tuple(
+            Span(first_row + 1, first_column, last_row + 1, last_column)
+            for first_row, first_column, last_row, last_column in told.merged
+        ),
         are_errors_visible=False,
     )
 
 
-def open_workbook(loaded: Loaded) -> CalamineWorkbook:
-    return CalamineWorkbook.from_filelike(io.BytesIO(loaded.content))
-
-
-def check_extent(name: str, height: int, width: int, bounds: Bounds) -> None:
-    if width > bounds.columns_max:
-        raise InputError(
-            f"at most {bounds.columns_max} columns",
-            where=name,
-            found=str(width),
-            code="file.columns",
-        )
-    if height * width > bounds.sheet_cells_max:
-        raise InputError(
-            f"at most {bounds.sheet_cells_max} cells in a sheet",
-            where=name,
-            found=f"{height} rows of {width}",
-            code="file.cells",
-        )
-
-
-def read_value(value: Value) -> tuple[str, CellKind]:
-    """The text and kind of a value; bool and datetime come before int and date, their bases."""
-    if isinstance(value, str):
-        return value, CellKind.TEXT if value else CellKind.BLANK
-    if isinstance(value, bool):
-        return str(value).upper(), CellKind.BOOLEAN
-    if isinstance(value, int | float):
-        return repr(value).removesuffix(".0"), CellKind.NUMBER
-    if isinstance(value, dt.timedelta):
-        return repr(value / DAY).removesuffix(".0"), CellKind.NUMBER
-    if isinstance(value, dt.datetime | dt.time):
-        timespec = "milliseconds" if value.microsecond >= MILLISECOND else "seconds"
-        return value.isoformat(timespec=timespec), CellKind.DATE
-    return value.isoformat(), CellKind.DATE
-
-
-MILLISECOND = 1_000
-
-
-@contextmanager
-def foreign_errors(name: str) -> Iterator[None]:
-    """What calamine raises on damaged input, a panic of its own included, as one InputError."""
+def ask(loaded: Loaded, bounds: Bounds, *sheet: str) -> Answer:
+    """Run the child on the bytes and judge what came of it."""
+    command = [sys.executable, "-I", legacy_child.__file__]
+    numbers = [str(bounds.sheet_cells_max), str(bounds.columns_max)]
     try:
-        yield
-    except PasswordError as error:
+        child = subprocess.run(  # noqa: S603 - our own file; a sheet's name is data to it
+            [*command, *numbers, *sheet],
+            input=loaded.content,
+            capture_output=True,
+            timeout=CHILD_SECONDS_MAX,
+            check=True,
+        )
+    except (subprocess.SubprocessError, OSError, ValueError) as error:  # a name may hold anything
+        raise damaged(loaded.name, "a file that stops its reader") from error
+    told = msgspec.json.decode(child.stdout, type=Answer)
+    if told.error == "password":
+        raise encrypted(loaded.name)
+    if told.error == "extent":
         raise InputError(
-            "a workbook without a password",
-            where=name,
-            found="an encrypted one",
-            advice="Save it without a password.",
-            code="file.encrypted",
-        ) from error
-    except (CalamineError, OSError, ValueError, OverflowError) as error:
-        raise damaged(name, error) from error
-    except BaseException as error:  # a panic derives from BaseException and cannot be imported
-        if type(error).__name__ != "PanicException":
-            raise
-        raise damaged(name, error) from error
+            f"at most {bounds.columns_max} columns and {bounds.sheet_cells_max} cells",
+            where=loaded.name,
+            found=f"{told.height} rows of {told.width}",
+            code="file.columns" if told.width > bounds.columns_max else "file.cells",
+        )
+    if told.error:
+        raise damaged(loaded.name, told.found)
+    return told
 
 
-def damaged(name: str, error: BaseException) -> InputError:
+def damaged(name: str, found: str) -> InputError:
     return InputError(
         "a workbook that can be read",
         where=name,
-        found=f"{type(error).__name__}: {error}"[:200],
+        found=found[:200],
         advice="Open it in a spreadsheet program and save it as xlsx.",
         code="file.damaged",
     )

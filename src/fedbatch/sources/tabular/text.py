@@ -206,7 +206,7 @@ def sniff(name: str, body: str) -> str:
         return perfect[0]
     ranked = sorted(scores, key=lambda mark: scores[mark], reverse=True)
     if not ranked or scores[ranked[0]] == 0:
-        return ","
+        return next((mark for mark in DELIMITERS if mark not in body), ",")
     best = scores[ranked[0]]
     second = scores[ranked[1]] if ranked[1:] else 0
     if perfect or best < AGREEMENT_LEAST or best - second < AGREEMENT_LEAD:

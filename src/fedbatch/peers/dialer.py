@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from fedbatch.errors import ConflictError, FedbatchError, InputError, IntegrityError, PeerError
 from fedbatch.peers.signatures import Request, sign_request
@@ -26,7 +28,15 @@ from fedbatch.services.pairing import Answer
 from fedbatch.services.replication import FRAMES_BYTES, Replica
 from fedbatch.standard import canonical
 
-__all__ = ["Dialer", "Moved", "call_pairing", "check_address", "pinned_context"]
+__all__ = [
+    "Dialer",
+    "Moved",
+    "call_pairing",
+    "check_address",
+    "fetch_certificate",
+    "keep_linked",
+    "pinned_context",
+]
 
 BACK_OFF_S_MAX = 30.0
 # One bundle may be 16 MiB unpacked and a group of frames 8 MiB; nothing larger is ever right.
@@ -98,6 +108,41 @@ async def call_pairing(address: str, certificate: str, answer: Answer) -> Answer
             code="pairing.refused",
         )
     return canonical.parse(reply.content, Answer, "pairing")
+
+
+def fetch_certificate(address: str, tls_sha256: str) -> str:
+    """The certificate (PEM) of a listener, if its key is the pinned one; "" for plain HTTP.
+
+    Raises:
+        PeerError: unreachable, or another key than the invitation names.
+    """
+    parts = urlsplit(check_address(address))
+    if parts.scheme == "http":
+        return ""
+    try:
+        place = (parts.hostname or "", parts.port or 443)
+        certificate = ssl.get_server_certificate(place, timeout=_TIMEOUT_S)
+    except OSError as error:
+        raise PeerError(
+            f"{address} did not answer: {type(error).__name__}",
+            retryable=True,
+            code="peer.unreachable",
+        ) from error
+    if _spki_sha256(certificate) != tls_sha256:
+        raise PeerError(
+            f"{address} shows another key than the invitation names",
+            retryable=False,
+            code="peer.certificate",
+        )
+    return certificate
+
+
+def _spki_sha256(certificate: str) -> str:
+    public = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+    content = public.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return hashlib.sha256(content).hexdigest()
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,0 +1,146 @@
+"""import, journal, share, sync, status: data in, and over to partners."""
+
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+
+from fedbatch.cli.output import As, HomeOption, Json, guarded, say, show_json, show_table
+from fedbatch.errors import FedbatchError
+
+__all__ = ["add_to"]
+
+
+@guarded
+def import_(
+    paths: Annotated[list[Path], typer.Argument(help="Files, or folders of them.")],
+    mapping: Annotated[
+        str | None, typer.Option(help="The mapping, where several fit the file's headers.")
+    ] = None,
+    home: HomeOption = None,
+    as_: As = None,
+    as_json: Json = False,
+) -> None:
+    """Take files into the journal, each under the confirmed mapping that fits its headers."""
+    from fedbatch.node.home import Home
+    from fedbatch.node.importing import find_files, import_file
+    from fedbatch.node.settings import find_home
+    from fedbatch.services.intake import IntakeReport
+
+    reports: list[IntakeReport] = []
+    with Home(find_home(home)) as here:
+        person = here.acting(as_, "writer")
+        for path in find_files(paths):
+            reports += import_file(here, path, person, mapping_name=mapping)
+    held = sum(item.held_back for item in reports)
+    if as_json:
+        show_json({"imports": reports})
+    else:
+        for item in reports:
+            _show_import(item)
+    if held:
+        raise typer.Exit(1)
+
+
+def _show_import(report: object) -> None:
+    from fedbatch.services.intake import IntakeReport
+
+    if not isinstance(report, IntakeReport):
+        return
+    say(
+        f"{report.file} by {report.mapping}: {report.cells} cells; {report.new} new records, "
+        f"{report.corrected} corrected, {report.unchanged} unchanged, "
+        f"{report.held_back} held back, {report.closed} held-back items supplied."
+    )
+    counts: dict[str, int] = {}
+    for finding in report.findings:
+        counts[finding.rule] = counts.get(finding.rule, 0) + 1
+    for rule, count in sorted(counts.items()):
+        first = next(item for item in report.findings if item.rule == rule)
+        say(f"  {count} × {rule}: {first.render()}")
+    if report.held_back:
+        say("  `fedbatch journal --held` lists what waits for a person.")
+
+
+@guarded
+def share(
+    agreement: Annotated[str | None, typer.Argument(help="The agreement, by id or name.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what the partner would see; post nothing.")
+    ] = False,
+    home: HomeOption = None,
+    as_: As = None,
+    as_json: Json = False,
+) -> None:
+    """Post from the journal what an agreement allows; nothing is posted but by this."""
+    from fedbatch.node.home import Home
+    from fedbatch.node.posting import share as share_now
+    from fedbatch.node.settings import find_home
+
+    with Home(find_home(home)) as here:
+        person = here.acting(as_, "writer")
+        known = here.agreement_named(agreement)
+        shared = share_now(here, known, person, dry_run=dry_run)
+    made = shared.plan
+    if as_json:
+        show_json(
+            {
+                "agreement": known.agreement,
+                "dry_run": dry_run,
+                "posted": shared.posted,
+                "by_type": dict(made.by_type),
+                "stays": dict(made.skipped),
+                "findings": made.findings,
+            }
+        )
+        return
+    verb = "would be posted" if dry_run else "posted"
+    say(f"{known.name}: {len(made.post.entries)} entries {verb}.")
+    show_table(
+        ("type", "entries"), [(name, str(n)) for name, n in made.by_type.items()], right="entries"
+    )
+    for reason, count in made.skipped.items():
+        say(f"stays here: {count} ({reason})")
+    for finding in made.findings:
+        say(f"- {finding.render()}")
+
+
+@guarded
+def sync(home: HomeOption = None, as_json: Json = False) -> None:
+    """One round with every partner that this node dials."""
+    from fedbatch.node.home import Home
+    from fedbatch.node.server import sync_once
+    from fedbatch.node.settings import find_home
+
+    with Home(find_home(home)) as here:
+        outcome = anyio.run(sync_once, here)
+    failed = [item for item in outcome.values() if isinstance(item, FedbatchError)]
+    if as_json:
+        show_json(
+            {
+                name: {"error": item.code}
+                if isinstance(item, FedbatchError)
+                else {"fetched": item.fetched, "sent": item.sent, "refusals": item.refusals}
+                for name, item in outcome.items()
+            }
+        )
+    else:
+        if not outcome:
+            say("This node dials no partner; partners dial it (`fedbatch serve`).")
+        for name, item in outcome.items():
+            if isinstance(item, FedbatchError):
+                say(f"{name}: {item}")
+            else:
+                say(f"{name}: {item.fetched} entries received, {item.sent} sent and receipted.")
+                for text in item.refusals:
+                    say(f"  refused: {text}")
+    if failed:
+        raise failed[0]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command("import")(import_)
+    app.command()(share)
+    app.command()(sync)

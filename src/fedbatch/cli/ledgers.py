@@ -1,0 +1,93 @@
+"""results, provenance, verify: what is known, where it came from, and whether it holds."""
+
+from typing import Annotated
+
+import typer
+
+from fedbatch.cli.output import HomeOption, Json, guarded, say, show_json, show_table
+
+__all__ = ["add_to"]
+
+
+@guarded
+def results(
+    batch: Annotated[str | None, typer.Argument(help="A batch, by either party's number.")] = None,
+    code: Annotated[list[str] | None, typer.Option(help="Only this parameter.")] = None,
+    agreement: Annotated[str | None, typer.Option(help="Only this agreement.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many rows on the screen.")] = 200,
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
+    """Results of a batch, or of all, with unit, comparator and value status."""
+    from fedbatch.node.home import Home
+    from fedbatch.node.reading import read_results
+    from fedbatch.node.settings import find_home
+
+    with Home(find_home(home)) as here:
+        rows = read_results(here, batch=batch, codes=tuple(code or ()), agreement=agreement)
+    if as_json:
+        show_json({"results": rows})
+        return
+    if not rows:
+        say("No result of that kind is here.")
+        return
+    show_table(
+        ("batch", "parameter", "value", "unit", "status", "source", "entry"),
+        [
+            (row.batch, row.code, row.shown, row.unit, row.value_status, row.source[:8], row.entry)
+            for row in rows[:limit]
+        ],
+        right="value",
+    )
+    if len(rows) > limit:
+        say(f"… {len(rows) - limit} more; --limit shows them, `fedbatch export` writes them.")
+
+
+@guarded
+def provenance(
+    batch: Annotated[str, typer.Argument(help="A batch, by either party's number.")],
+    code: Annotated[str, typer.Argument(help="The parameter's code, or its term in the journal.")],
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
+    """Where a value came from: file, cell and original text, or the writer's commitment to them."""
+    from fedbatch.node.home import Home
+    from fedbatch.node.reading import read_provenance
+    from fedbatch.node.settings import find_home
+
+    with Home(find_home(home)) as here:
+        lines = read_provenance(here, batch, code)
+    if as_json:
+        show_json({"provenance": lines})
+        return
+    for line in lines:
+        say(f"{line.where}: {line.shown}")
+        for text in line.origins:
+            say(f"  {text}")
+
+
+@guarded
+def verify(home: HomeOption = None, as_json: Json = False) -> None:
+    """Verify everything here: hashes, trees, signatures, receipts, chains, objects."""
+    from fedbatch.node.home import Home
+    from fedbatch.node.settings import find_home
+    from fedbatch.node.verifying import verify_home
+
+    with Home(find_home(home)) as here:
+        report = verify_home(here)
+    if as_json:
+        show_json(report)
+    else:
+        for line in report.checked:
+            say(f"ok     {line}")
+        for line in report.wrong:
+            say(f"WRONG  {line}")
+    if report.wrong:
+        raise typer.Exit(8)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(results)
+    app.command()(provenance)
+    app.command()(verify)

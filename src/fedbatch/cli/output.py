@@ -1,0 +1,130 @@
+"""What a command prints: tables and sentences for people, one JSON object with `--json`."""
+
+import functools
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec, TypeVar
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fedbatch.errors import (
+    BusyError,
+    ConflictError,
+    FedbatchError,
+    InputError,
+    IntegrityError,
+    PeerError,
+    RefusedError,
+    StoreError,
+)
+
+__all__ = [
+    "EXIT_CODES",
+    "As",
+    "HomeOption",
+    "Json",
+    "fail",
+    "guarded",
+    "note",
+    "say",
+    "show_json",
+    "show_table",
+]
+
+# 0 done; 1 done, and something was found or held back that a person must look at; 2 wrong usage.
+EXIT_CODES: dict[type[FedbatchError], int] = {
+    InputError: 3,
+    RefusedError: 4,
+    ConflictError: 5,
+    BusyError: 6,
+    PeerError: 7,
+    IntegrityError: 8,
+    StoreError: 9,
+}
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+HomeOption = Annotated[
+    str | None,
+    typer.Option("--home", help="The home folder; else FEDBATCH_HOME, else ~/.fedbatch."),
+]
+As = Annotated[
+    str | None,
+    typer.Option("--as", help="The person who acts, by id or name; needless where there is one."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+_console = Console(highlight=False, soft_wrap=True)
+_notes = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str = "") -> None:
+    """A sentence on standard output."""
+    _console.print(text, markup=False)
+
+
+def note(text: str) -> None:
+    """A remark on standard error, so that output can be piped."""
+    _notes.print(text, markup=False)
+
+
+def show_json(value: object) -> None:
+    """One JSON object on one line."""
+    sys.stdout.write(msgspec.json.encode(value, enc_hook=_plain).decode() + "\n")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(type(value).__name__)
+
+
+def show_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", right: str = ""
+) -> None:
+    """A table; `right` names the columns set flush right, by their first letters' positions."""
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        justify = "right" if column in right.split(",") else "left"
+        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type] # rich's literals
+    for row in rows:
+        table.add_row(*(item or "–" for item in row))
+    _console.print(table)
+
+
+def fail(error: FedbatchError, *, as_json: bool) -> None:
+    """Say what went wrong on standard error, and in the JSON object where one was asked for."""
+    if as_json:
+        show_json({"error": {"code": error.code, "message": str(error)}})
+    note(f"fedbatch: {error} [{error.code}]")
+
+
+def exit_code(error: FedbatchError) -> int:
+    """The exit code of an error, by the nearest class of the tree."""
+    return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 10)
+
+
+def guarded(command: Callable[P, R]) -> Callable[P, R]:
+    """A command whose errors become a sentence and an exit code, never a trace."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except FedbatchError as error:
+            fail(error, as_json=bool(_argument(kwargs, "as_json")))
+            raise typer.Exit(exit_code(error)) from error
+        except KeyboardInterrupt as error:
+            note("fedbatch: stopped")
+            raise typer.Exit(130) from error
+
+    return run
+
+
+def _argument(kwargs: dict[str, Any], name: str) -> object:
+    return kwargs.get(name)

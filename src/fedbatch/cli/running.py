@@ -1,0 +1,31 @@
+"""serve: the node itself."""
+
+import anyio
+import typer
+
+from fedbatch.cli.output import HomeOption, Json, guarded, note, show_json
+
+__all__ = ["add_to"]
+
+
+@guarded
+def serve(home: HomeOption = None, as_json: Json = False) -> None:
+    """Run the node: listen for partners, where it is set so, and keep every link; until stopped."""
+    from fedbatch.node.home import Home
+    from fedbatch.node.server import serve as serve_node
+    from fedbatch.node.settings import find_home
+
+    with Home(find_home(home)) as here:
+        place = here.settings.listen or "nowhere (it dials only)"
+
+        def ready() -> None:
+            if as_json:
+                show_json({"serving": here.settings.name, "listen": here.settings.listen})
+            note(f"{here.settings.name} serves; it listens at {place}. Ctrl+C stops it.")
+
+        anyio.run(serve_node, here, ready)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(serve)

@@ -1,0 +1,94 @@
+"""Agreement files in YAML, and what must hold before one is proposed or accepted."""
+
+from pathlib import Path
+
+from fedbatch.errors import InputError
+from fedbatch.node.home import Home, zone_named
+from fedbatch.node.importing import load_mappings
+from fedbatch.node.yaml_files import read_yaml
+from fedbatch.rules.rights import bindings
+from fedbatch.standard.agreements import AgreementBody
+from fedbatch.standard.registry import RECORD_TYPES
+
+__all__ = ["check_agreement", "read_agreement"]
+
+
+def read_agreement(path: Path) -> AgreementBody:
+    """An agreement's file.
+
+    Raises:
+        InputError: unreadable, not YAML, or a field that is none.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError("an agreement's file", where=str(path), found=str(error)) from error
+    return read_yaml(content, AgreementBody, str(path))
+
+
+def check_agreement(home: Home, body: AgreementBody) -> list[str]:
+    """Every reason why an agreement cannot be proposed or accepted here; empty when it can."""
+    return [
+        *_check_frame(home, body),
+        *_check_parameters(home, body),
+        *_check_rights(body),
+        *_check_bindings(home, body),
+    ]
+
+
+def _check_frame(home: Home, body: AgreementBody) -> list[str]:
+    problems = []
+    parties = {item.party for item in body.parties}
+    if home.settings.party not in parties or len(body.parties) != 2:  # noqa: PLR2004 - two parties
+        problems.append(f"parties: this party ({home.settings.party}) and its partner, no other")
+    if body.purpose != "pilot":
+        problems.append(
+            f"purpose {body.purpose} needs signatures that prove who signed; until accounts exist,"
+            " 'local' signatures count for a pilot only"
+        )
+    if body.version < 1:
+        problems.append("version counts from 1")
+    for site in body.sites:
+        try:
+            zone_named(site.zone)
+        except InputError as error:
+            problems.append(f"site {site.site}: {error}")
+    return problems
+
+
+def _check_parameters(home: Home, body: AgreementBody) -> list[str]:
+    problems = []
+    seen: set[tuple[str, str]] = set()
+    for item in body.parameters:
+        if (item.code, item.role) in seen:
+            problems.append(f"{item.code}: stands twice with role {item.role}")
+        seen.add((item.code, item.role))
+        term = home.dictionary.terms.get(item.term)
+        if term is None and not item.term.startswith("x."):
+            problems.append(f"{item.code}: {item.term} is no term of the dictionary")
+        if item.unit and item.unit not in home.units.by_code:
+            problems.append(f"{item.code}: {item.unit} is no UCUM code of the units table")
+    return problems
+
+
+def _check_rights(body: AgreementBody) -> list[str]:
+    codes = {item.code for item in body.parameters} | {"*"}
+    problems = []
+    for right in body.rights:
+        if right.record_type not in RECORD_TYPES:
+            problems.append(f"rights: {right.record_type} is no record type")
+        problems += [f"rights: {code} is no code" for code in right.codes if code not in codes]
+    return problems
+
+
+def _check_bindings(home: Home, body: AgreementBody) -> list[str]:
+    """One code, one meaning: rules that differ in class or position must not feed the same code."""
+    problems = []
+    for code, fed in bindings(body, load_mappings(home)).items():
+        meanings = {(rule.equipment_class, rule.position) for _, rule in fed}
+        if len(meanings) > 1:
+            places = ", ".join(
+                f"{mapping.source}: {rule.header or rule.tag}" for mapping, rule in fed
+            )
+            problems.append(f"{code}: more than one thing fits it: {places}")
+    return problems

@@ -1,0 +1,202 @@
+"""Files into the journal: find the mapping, read, extract, take in."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from fedbatch.errors import InputError
+from fedbatch.mapping.extract import extract
+from fedbatch.mapping.matching import difference, fingerprint, mapping_fingerprint
+from fedbatch.mapping.tables import Table
+from fedbatch.node.home import Home
+from fedbatch.ports import AuditNote, Person
+from fedbatch.services.checking import source_findings
+from fedbatch.services.intake import IntakeReport, take_in, write_journal_entry
+from fedbatch.services.mappings import check_mapping
+from fedbatch.sources.tabular import Layout, Reading, read_file
+from fedbatch.standard.findings import Finding
+from fedbatch.standard.mappings import Mapping, TableLayout
+from fedbatch.standard.values import Correction
+
+__all__ = ["confirm_mapping", "find_files", "import_file", "load_mappings"]
+
+_SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".xlsb"})
+
+
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """The files named, and those of a kind that can be read in the folders named.
+
+    Raises:
+        InputError: nothing there.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(item for item in path.iterdir() if item.suffix.lower() in _SUFFIXES)
+        else:
+            found.append(path)
+    if not found:
+        raise InputError(
+            "a file, or a folder with csv, tsv, txt, xlsx, xls or xlsb files",
+            found=", ".join(map(str, paths)) or "nothing",
+            code="import.nothing",
+        )
+    return found
+
+
+def load_mappings(home: Home) -> list[Mapping]:
+    """The newest confirmed version of every mapping."""
+    heads = home.journal.heads(("mapping",)).values()
+    entries = [home.journal.read(head.index) for head in heads if not head.is_withdrawn]
+    return [msgspec.json.decode(bytes(entry.data), type=Mapping) for entry in entries]
+
+
+def confirm_mapping(
+    home: Home, mapping: Mapping, person: Person, *, dry_run: bool = False
+) -> Mapping:
+    """Put a mapping in force under a person's name; the version after the one in force.
+
+    Raises:
+        InputError: it is not complete; every fault is named.
+    """
+    problems = check_mapping(mapping, home.units, home.dictionary)
+    if problems:
+        raise InputError(
+            "a mapping without open questions",
+            where=mapping.source,
+            found="; ".join(problems),
+            code="mapping.incomplete",
+        )
+    head = home.journal.heads(("mapping",)).get(("mapping", (mapping.source,)))
+    confirmed = msgspec.structs.replace(
+        mapping, version=1, supersedes=None, correction=None, confirmed_by=person.person
+    )
+    if head is not None:
+        correction = Correction(
+            kind="correct", reason_code="mapping", reason="confirmed anew", by=person.person
+        )
+        confirmed = msgspec.structs.replace(
+            confirmed, version=head.version + 1, supersedes=head.entry_id, correction=correction
+        )
+    now = home.clock.now()
+    entry = write_journal_entry(
+        confirmed,
+        type_="mapping",
+        key=(mapping.source,),
+        entry_id=home.ids.fresh("j"),
+        time=now,
+        by=person.person,
+        version=confirmed.version,
+    )
+    if not dry_run and (head is None or head.digest != entry.digest):
+        detail = f"{mapping.source} version {confirmed.version}"
+        home.journal.append(
+            [entry], AuditNote(act="confirm mapping", by=person.person, time=now, detail=detail)
+        )
+    return confirmed
+
+
+def _layout(layout: TableLayout) -> Layout:
+    return Layout(**msgspec.structs.asdict(layout))
+
+
+def _read_fitting(
+    path: Path, mappings: Sequence[Mapping]
+) -> tuple[Reading, list[tuple[Table, Mapping]]]:
+    """Read a file under each layout that a mapping names, until one's headers fit."""
+    layouts = list(dict.fromkeys([TableLayout(), *(item.layout for item in mappings)]))
+    seen: list[tuple[Reading, TableLayout]] = []
+    problem: InputError | None = None
+    for layout in layouts:
+        try:
+            reading = read_file(path, _layout(layout))
+        except InputError as error:
+            problem = problem or error
+            continue
+        seen.append((reading, layout))
+        fitting = [
+            (table, mapping)
+            for table in reading.tables
+            for mapping in mappings
+            if mapping_fingerprint(mapping) == fingerprint(table)
+            and (mapping.layout == layout or layout == TableLayout())
+        ]
+        if fitting:
+            return reading, fitting
+    if not seen:
+        raise problem or InputError("a table", where=path.name, found="none")
+    raise _no_mapping(path, seen[0][0], mappings)
+
+
+def _no_mapping(path: Path, reading: Reading, mappings: Sequence[Mapping]) -> InputError:
+    """Say which mapping comes nearest and what is different."""
+    differences = [
+        (len(more) + len(fewer), mapping.source, more, fewer)
+        for table in reading.tables
+        for mapping in mappings
+        for more, fewer in [difference(table, mapping)]
+    ]
+    if not differences:
+        return InputError(
+            "a confirmed mapping for the file",
+            where=path.name,
+            found="none yet",
+            advice=f"`fedbatch map new {path.name}` drafts one.",
+            code="import.no_mapping",
+        )
+    _, source, more, fewer = min(differences, key=lambda item: (item[0], item[1]))
+    parts = [
+        f"new: {', '.join(more)}" if more else "",
+        f"gone: {', '.join(fewer)}" if fewer else "",
+    ]
+    return InputError(
+        f"the columns of a confirmed mapping (the nearest is {source})",
+        where=path.name,
+        found="; ".join(filter(None, parts)),
+        advice=f"`fedbatch map new {path.name}` drafts one for the file as it is.",
+        code="import.no_mapping",
+    )
+
+
+def import_file(
+    home: Home,
+    path: Path,
+    person: Person,
+    *,
+    mapping_name: str | None = None,
+    reason: str = "the file was sent again with another value",
+) -> list[IntakeReport]:
+    """Take in one file, each of its tables under the mapping that fits its headers.
+
+    Raises:
+        InputError: unreadable, no mapping fits, or several do and none is named.
+    """
+    mappings = [item for item in load_mappings(home) if mapping_name in {None, item.source}]
+    if mapping_name is not None and not mappings:
+        raise InputError("a confirmed mapping", where="--mapping", found=mapping_name)
+    reading, fitting = _read_fitting(path, mappings)
+    if len({id(table) for table, _ in fitting}) < len(fitting):
+        names = ", ".join(mapping.source for _, mapping in fitting)
+        raise InputError(
+            "one mapping for the file",
+            where=path.name,
+            found=names,
+            advice="Name one with --mapping.",
+            code="import.which_mapping",
+        )
+    home.journal_objects.write(path.read_bytes())
+    return [
+        _take_table(home, reading, table, mapping, person, reason) for table, mapping in fitting
+    ]
+
+
+def _take_table(
+    home: Home, reading: Reading, table: Table, mapping: Mapping, person: Person, reason: str
+) -> IntakeReport:
+    extraction = extract(table, reading.file, mapping, home.ground(mapping))
+    findings: list[Finding] = [*reading.findings, *table.findings]
+    findings += source_findings(table, reading.file, mapping, extraction, home.clock.now())
+    return take_in(
+        extraction, reading.file, mapping, home.intake(person), findings=findings, reason=reason
+    )

@@ -1,0 +1,104 @@
+"""Sharing from this home: what an agreement's ledger would get, and posting it."""
+
+from collections.abc import Mapping as Named
+from dataclasses import dataclass
+
+import msgspec
+
+from fedbatch.errors import InputError
+from fedbatch.node.home import Home
+from fedbatch.ports import AuditNote, KnownAgreement, Person
+from fedbatch.services.agreements import place_of, posting_allowed
+from fedbatch.services.posting import head_signer
+from fedbatch.services.sharing import SharePlan, Sharing, plan
+from fedbatch.standard import records
+from fedbatch.standard.values import ValueStatus
+
+__all__ = ["Shared", "journal_status", "post_plan", "share"]
+
+# Appended in groups, so that a long sharing shows progress and holds the lock briefly.
+GROUP = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """A plan and what was posted of it."""
+
+    plan: SharePlan
+    posted: int
+
+
+def journal_status(home: Home) -> dict[str, ValueStatus]:
+    """The value status that approvals have raised journal entries to."""
+    raised: dict[str, ValueStatus] = {}
+    for head in home.journal.heads(("approval",)).values():
+        entry = home.journal.read(head.index)
+        record = msgspec.json.decode(bytes(entry.data), type=records.Approval)
+        raised.update(dict.fromkeys((item.entry for item in record.targets), record.to))
+    return raised
+
+
+def _excluded(content: bytes | None) -> frozenset[str]:
+    return frozenset(msgspec.json.decode(content, type=list[str])) if content else frozenset()
+
+
+def make_plan(home: Home, known: KnownAgreement) -> SharePlan:
+    """What sharing under an agreement would post now.
+
+    Raises:
+        RefusedError: the agreement is not in force.
+    """
+    store = home.ledgers(known.agreement)
+    body = posting_allowed(store, home.clock)
+    own = store.ledgers()[0]
+    version = str(body.version).encode()
+    # Under another version other rights may hold: everything is looked at again.
+    is_same = store.setting("shared_version") == version
+    sharing = Sharing(
+        party=home.settings.party,
+        body=body,
+        bodies=home.active_bodies(),
+        place=place_of(body, own, home.settings.party, known.partner),
+        journal=home.journal,
+        heads=store.heads(own.ledger),
+        posted=store.posted(own.ledger) if is_same else {},
+        excluded=_excluded(store.setting("excluded")),
+        status=journal_status(home),
+        read_own=lambda index: store.entries(own.ledger, index, 1)[0][2],
+        ids=home.ids,
+        clock=home.clock,
+        units=home.units,
+    )
+    return plan(sharing)
+
+
+def post_plan(home: Home, known: KnownAgreement, made: SharePlan, person: Person) -> int:
+    """Post what a plan holds; how many entries that was."""
+    store = home.ledgers(known.agreement)
+    body = posting_allowed(store, home.clock)
+    own = store.ledgers()[0]
+    sign = head_signer(home.keys, f"agreement/{body.id}/ledger", own.origin)
+    entries = made.post.entries
+    for start in range(0, len(entries), GROUP):
+        group = entries[start : start + GROUP]
+        detail = f"{known.agreement}: {len(group)} entries"
+        note = AuditNote(act="share", by=person.person, time=home.clock.now(), detail=detail)
+        store.append(own.ledger, group, note, sign)
+    store.keep_setting("shared_version", str(body.version).encode())
+    return len(entries)
+
+
+def share(home: Home, known: KnownAgreement, person: Person, *, dry_run: bool) -> Shared:
+    """Post what the agreement allows, or say what that would be."""
+    made = make_plan(home, known)
+    posted = 0 if dry_run else post_plan(home, known, made, person)
+    return Shared(plan=made, posted=posted)
+
+
+def exclude(home: Home, known: KnownAgreement, entries: Named[str, str]) -> None:
+    """Never share these journal entries under this agreement again."""
+    if not entries:
+        raise InputError("something to exclude", found="nothing")
+    store = home.ledgers(known.agreement)
+    kept = _excluded(store.setting("excluded")) | set(entries)
+    store.keep_setting("excluded", msgspec.json.encode(sorted(kept)))

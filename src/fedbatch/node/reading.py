@@ -1,0 +1,183 @@
+"""What is known, read from views over all agreements: results, and where they came from."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from fedbatch.errors import InputError
+from fedbatch.node.home import Home
+from fedbatch.standard import records
+from fedbatch.standard.envelope import read_entry
+from fedbatch.store.views import RESULT_COLUMNS
+
+__all__ = ["OriginLine", "ResultRow", "batch_numbers", "read_provenance", "read_results"]
+
+
+class ResultRow(msgspec.Struct, kw_only=True):
+    """One result as people and programs read it; `shown` has comparator and number together."""
+
+    agreement: str
+    batch: str
+    code: str
+    role: str
+    shown: str
+    number: str
+    comparator: str
+    unit: str
+    kind: str
+    absent: str
+    raw: str
+    value_status: str
+    source: str
+    form: str
+    attempt: int
+    replicate: int
+    sample: str
+    step: str
+    observed_at: str
+    entry: str
+    index: int
+    ledger: str
+
+
+class OriginLine(msgspec.Struct, kw_only=True):
+    """Where one value came from, as sentences."""
+
+    where: str
+    shown: str
+    origins: list[str]
+
+
+def batch_numbers(home: Home, agreement: str) -> dict[str, list[str]]:
+    """Every number of each batch of an agreement, joined across both parties' statements."""
+    numbers: dict[str, list[str]] = {}
+    for _, batch, _, value in home.views(agreement).identifiers():
+        numbers.setdefault(str(batch), []).append(str(value))
+    return numbers
+
+
+def read_results(
+    home: Home,
+    *,
+    batch: str | None = None,
+    codes: Sequence[str] = (),
+    agreement: str | None = None,
+) -> list[ResultRow]:
+    """Results over all agreements, or those of one, a batch, some parameters."""
+    rows: list[ResultRow] = []
+    found_batch = batch is None
+    for known in home.node.agreements():
+        if agreement not in {None, known.agreement, known.name}:
+            continue
+        numbers = batch_numbers(home, known.agreement)
+        wanted = {key for key, names in numbers.items() if batch in {*names, key}}
+        found_batch = found_batch or bool(wanted)
+        if batch is not None and not wanted:
+            continue
+        rows += _rows(home, known.agreement, numbers, wanted, codes)
+    if not found_batch:
+        raise InputError("a batch that is known here", found=str(batch), code="batch.unknown")
+    return rows
+
+
+def _rows(
+    home: Home,
+    agreement: str,
+    numbers: dict[str, list[str]],
+    wanted: set[str],
+    codes: Sequence[str],
+) -> list[ResultRow]:
+    clauses, values = [], []
+    if wanted:
+        clauses.append(f"batch in ({', '.join('?' * len(wanted))})")
+        values += sorted(wanted)
+    if codes:
+        clauses.append(f"code in ({', '.join('?' * len(codes))})")
+        values += codes
+    where = f"where {' and '.join(clauses)}" if clauses else ""
+    return [
+        _result_row(agreement, numbers, dict(zip(RESULT_COLUMNS, row, strict=True)))
+        for row in home.views(agreement).results(where, values)
+    ]
+
+
+def _result_row(agreement: str, numbers: dict[str, list[str]], row: dict[str, object]) -> ResultRow:
+    text = {name: str(value) if value is not None else "" for name, value in row.items()}
+    kind = text["kind"]
+    if kind == "number":
+        shown = f"{text['comparator']}{text['number']}"
+    elif kind == "absent":
+        shown = text["absent"]
+    else:
+        shown = text["text"] or text["raw"]
+    return ResultRow(
+        agreement=agreement,
+        batch=" / ".join(numbers.get(text["batch"], [text["batch"]])),
+        code=text["code"],
+        role=text["role"],
+        shown=shown,
+        number=text["number"],
+        comparator=text["comparator"],
+        unit=text["unit"],
+        kind=kind,
+        absent=text["absent"],
+        raw=text["raw"],
+        value_status=text["value_status"],
+        source=text["source"],
+        form=text["form"],
+        attempt=int(text["attempt"]),
+        replicate=int(text["replicate"]),
+        sample=text["sample"],
+        step=text["step"],
+        observed_at=text["observed_at"],
+        entry=text["entry_id"],
+        index=int(text["idx"]),
+        ledger=text["ledger"],
+    )
+
+
+def read_provenance(home: Home, batch: str, code: str) -> list[OriginLine]:
+    """Where the values of a parameter of a batch came from.
+
+    On the writer's node, file, cell and original text; on the partner's, the text and the writer's
+    commitment to file and cell.
+    """
+    lines: list[OriginLine] = []
+    for row in read_results(home, batch=batch, codes=(code,)):
+        store = home.ledgers(row.agreement)
+        ((_, _, content),) = store.entries(row.ledger, row.index, 1)
+        record = read_entry(content).record
+        if not isinstance(record, records.Result):
+            continue
+        own = store.ledgers()[0].ledger == row.ledger
+        origins = _own_origins(home, row) if own else []
+        origins += [
+            f"text {row.raw!r}, commitment {item.commitment} by {item.extractor}"
+            for item in record.provenance
+        ]
+        where = f"batch {row.batch}, {row.code}, entry {row.index} of {row.ledger}"
+        lines.append(
+            OriginLine(where=where, shown=f"{row.shown} {row.unit}".strip(), origins=origins)
+        )
+    if not lines:
+        raise InputError(
+            "a result that is known here", found=f"{code} of batch {batch}", code="result.unknown"
+        )
+    return lines
+
+
+def _own_origins(home: Home, row: ResultRow) -> list[str]:
+    """File and cell of a value that this party posted, from its own journal."""
+    posted = {
+        entry: journal for journal, entry in home.ledgers(row.agreement).posted(row.ledger).items()
+    }
+    journal_id = posted.get(row.entry)
+    if journal_id is None:
+        return []
+    entry = home.journal.read_entry(journal_id)
+    names = {item.sha256: item.file for item in home.journal.imports()}
+    return [
+        f"file {names.get(item.artefact, '?')} (SHA-256 {item.artefact[:16]}…), "
+        f"cell {item.locator}, text {row.raw!r}"
+        for item in entry.origins
+    ]

@@ -1,0 +1,70 @@
+"""Verify a whole home: every hash, tree, signature, receipt, chain and object."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from fedbatch.errors import FedbatchError
+from fedbatch.ledger.note import Checkpoint, verify_checkpoint, verify_cosignature
+from fedbatch.node.home import Home
+from fedbatch.ports import CheckpointRow, LedgerRow
+from fedbatch.services.agreements import Keys
+from fedbatch.store.ledgers import Ledgers
+
+__all__ = ["Verification", "verify_home"]
+
+
+class Verification(msgspec.Struct, kw_only=True):
+    """What was checked, and what is wrong, place by place."""
+
+    checked: list[str] = msgspec.field(default_factory=list)
+    wrong: list[str] = msgspec.field(default_factory=list)
+
+
+def verify_home(home: Home) -> Verification:
+    """Check everything that lies in a home."""
+    report = Verification()
+    _add(report, "node.sqlite: audit trail", home.node.verify())
+    _add(report, f"journal: {home.journal.size()} entries", home.journal.verify())
+    _add(report, "journal: objects", home.journal_objects.verify())
+    for known in home.node.agreements():
+        store = home.ledgers(known.agreement)
+        _add(report, f"{known.name}: hashes and trees", store.verify())
+        for row in store.ledgers():
+            _verify_signatures(report, known.name, store, row)
+    return report
+
+
+def _add(report: Verification, what: str, wrong: list[str]) -> None:
+    if wrong:
+        report.wrong += [f"{what}: {text}" for text in wrong]
+    else:
+        report.checked.append(what)
+
+
+def _verify_signatures(report: Verification, name: str, store: Ledgers, row: LedgerRow) -> None:
+    direction = "sent" if row.is_own else "received"
+    kept = store.setting("partner_keys" if row.is_own else "own_keys")
+    cosigner = msgspec.json.decode(kept, type=Keys) if kept is not None else None
+    checkpoints = store.checkpoints(row.ledger)
+    wrong = [text for item in checkpoints for text in _faults(item, row, cosigner)]
+    receipts = [item.size for item in checkpoints if item.cosignature]
+    what = (
+        f"{name} {direction}: {row.size} entries, {len(checkpoints)} checkpoints, "
+        f"received and countersigned up to {max(receipts, default=0)}"
+    )
+    _add(report, what, wrong)
+    if row.stopped:
+        report.wrong.append(f"{name} {direction}: stopped: {row.stopped}")
+
+
+def _faults(item: CheckpointRow, row: LedgerRow, cosigner: Keys | None) -> Iterator[str]:
+    try:
+        checkpoint = verify_checkpoint(item.note, row.origin, row.key)
+        if checkpoint != Checkpoint(row.origin, item.size, item.root):
+            yield f"checkpoint {item.size}: says {checkpoint.size}"
+        if item.cosignature and cosigner is not None:
+            note = checkpoint.body() + b"\n" + item.cosignature
+            verify_cosignature(note, cosigner.cosigner, bytes.fromhex(cosigner.cosign_key))
+    except FedbatchError as error:
+        yield f"checkpoint {item.size}: {error}"

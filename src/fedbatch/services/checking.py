@@ -1,0 +1,52 @@
+"""Source checks that look across columns and against the clock, before the journal."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from fedbatch.mapping.extract import Extraction
+from fedbatch.mapping.tables import SourceFile, Table
+from fedbatch.standard.findings import Finding, Place
+from fedbatch.standard.journals import JournalResult
+from fedbatch.standard.mappings import Mapping
+from fedbatch.standard.records import Record
+from fedbatch.standard.rulebook import finding
+from fedbatch.standard.values import Time
+
+__all__ = ["source_findings"]
+
+# Two nodes' clocks may differ by minutes; a source that is a day ahead is wrong.
+_AHEAD = timedelta(minutes=5)
+_WRONG = timedelta(days=1)
+
+
+def source_findings(
+    table: Table, file: SourceFile, mapping: Mapping, extraction: Extraction, now: str
+) -> list[Finding]:
+    """Findings over a whole table; nothing is held back by them."""
+    del table, mapping
+    return list(_future(file, extraction, now))
+
+
+def _future(file: SourceFile, extraction: Extraction, now: str) -> Iterator[Finding]:
+    """Times of observation that have not come yet: a few are slips, a day is a wrong clock."""
+    present = datetime.fromisoformat(now)
+    for draft in extraction.drafts:
+        for time in _observed(draft.record):
+            ahead = datetime.fromisoformat(time.instant) - present
+            if ahead <= _AHEAD:
+                continue
+            origin = draft.origins[0] if draft.origins else None
+            place = Place(
+                file=file.name,
+                scheme=origin.scheme if origin else "",
+                locator=origin.locator if origin else "",
+            )
+            rule = "clock.skew" if ahead >= _WRONG else "time.future"
+            yield finding(rule, place, found=time.text, expected=f"a time before {now}")
+
+
+def _observed(record: Record) -> list[Time]:
+    if isinstance(record, JournalResult) and record.observed_at is not None:
+        return [record.observed_at]
+    times = (getattr(record, name, None) for name in ("start", "end"))
+    return [item for item in times if isinstance(item, Time)]

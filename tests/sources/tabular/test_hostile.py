@@ -151,6 +151,11 @@ def test_a_file_still_being_written_is_not_read(tmp_path: Path) -> None:
     assert load(path).content == b"a,b\n1,2\n3,4\n"
 
 
+def test_a_long_row_of_digits_costs_nothing(tmp_path: Path) -> None:
+    text = b"1" * 100_000 + b"x"
+    assert len(read_file(write(tmp_path, b"a;" + text + b"\n1;2\n")).tables[0].columns) == 2
+
+
 # ---------------------------------------------------------------- workbooks
 
 
@@ -188,6 +193,29 @@ def test_a_size_that_lies_is_refused(tmp_path: Path) -> None:
     assert refused(write(tmp_path, forged, "a.xlsx")) == "file.damaged"
 
 
+@pytest.mark.parametrize(
+    ("offset", "value", "code"),
+    [(8, 1, "file.encrypted"), (10, zipfile.ZIP_LZMA, "file.damaged"), (6, 79, "file.truncated")],
+    ids=["password", "compression", "version"],
+)
+def test_an_archive_of_an_unknown_form_is_refused(
+    tmp_path: Path, offset: int, value: int, code: str
+) -> None:
+    content = bytearray(workbook(tmp_path, {}).read_bytes())
+    struct.pack_into("<H", content, content.index(b"PK\x01\x02") + offset, value)
+    assert refused(write(tmp_path, bytes(content), "a.xlsx")) == code
+
+
+def test_a_sheet_without_its_part_is_no_sheet_less(tmp_path: Path) -> None:
+    relations = (
+        b'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"/>'
+    )
+    path = workbook(tmp_path, {"xl/_rels/workbook.xml.rels": relations})
+    with pytest.raises(InputError) as caught:
+        list_sheets(path)
+    assert caught.value.code == "file.damaged"
+
+
 def test_markup_without_measure_is_refused(tmp_path: Path) -> None:
     path = workbook(tmp_path, sheet("<row/>" * 1_000))
     assert refused(path, Bounds(markup_max=500)) == "file.zip_bomb"
@@ -220,6 +248,7 @@ def test_an_external_document_type_is_refused(tmp_path: Path) -> None:
         ('<row r="1"><c r="A1" t="zz"><v>1</v></c></row>', "file.damaged"),
         ('<row r="1"><c r="A1"><v>one</v></c></row>', "file.damaged"),
         ('<row r="1"><c r="A1"><v>1</c></row>', "file.damaged"),
+        (f'<row r="1"><c r="A1"><v>{"1" * 50_000}x</v></c></row>', "file.damaged"),
         ("", "file.header"),
     ],
 )

@@ -55,12 +55,12 @@ MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<table", b"<workbook")
 class Bounds:
     """How much a file may hold. A file beyond a bound is refused whole, never read in part."""
 
-    text_bytes_max: int = 2 << 30  # what a node of 8 GB can still turn into columns
+    text_bytes_max: int = 2 << 30
     workbook_bytes_max: int = 256 << 20
     line_bytes_max: int = 16 << 20  # 16,384 columns of a kilobyte
     columns_max: int = 16_384  # as many as a workbook can have
     rows_max: int = 1_048_576  # of a sheet
-    text_cells_max: int = 100_000_000
+    text_cells_max: int = 50_000_000  # about 110 bytes each in memory
     sheet_cells_max: int = 20_000_000
     archive_entries_max: int = 10_000
     inflated_bytes_max: int = 512 << 20
@@ -257,7 +257,7 @@ def check_archive(loaded: Loaded, bounds: Bounds = BOUNDS) -> None:
         raise bomb(loaded.name, f"more than {bounds.archive_entries_max} entries")
     try:
         archive = zipfile.ZipFile(io.BytesIO(loaded.content))
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, LookupError) as error:
         raise InputError(
             "a whole zip archive",
             where=loaded.name,
@@ -373,6 +373,7 @@ def foreign_errors(name: str) -> Iterator[None]:
         TranslatorError,
         TypeError,
         ValueError,
+        Warning,  # where warnings are made errors
         zipfile.BadZipFile,
         zlib.error,
     ) as error:

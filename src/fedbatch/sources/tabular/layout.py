@@ -8,12 +8,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 from fedbatch.errors import InputError
 from fedbatch.mapping.tables import CellKind, Column, Table
 from fedbatch.sources.tabular.grid import Grid, Span
-from fedbatch.sources.tabular.rules import Log
+from fedbatch.sources.tabular.rules import FINDINGS_PER_RULE_MAX, Log
 
 __all__ = ["DETECT", "Layout", "cut"]
 
@@ -27,6 +28,7 @@ HEADER_DISTINCT_LEAST = 0.5
 NAMES_DISTINCT_LEAST = 2 / 3
 UNIT_ROWS_LEAST = 2  # one number below a text is a coincidence
 UNIT_CHARACTERS_MAX = 30
+NUMBER_CHARACTERS_MAX = 60
 FOOTER_COLUMNS_LEAST = 3
 NUMBER = re.compile(r"[+-]?[\d.,\s]*\d[\d.,\s]*(?:[eE][+-]?\d+)?\s*%?")
 # What stands for a missing or censored value in a first row of data is no unit.
@@ -165,8 +167,13 @@ def is_group_above_header(grid: Grid, row: int, columns: Sequence[int]) -> bool:
 def is_number(grid: Grid, row: int, column: int) -> bool:
     kind = grid.kind(row, column)
     if kind is CellKind.TEXT:
-        return NUMBER.fullmatch(grid.text(row, column).strip()) is not None
+        return reads_as_number(grid.text(row, column).strip())
     return kind is not CellKind.BLANK
+
+
+def reads_as_number(text: str) -> bool:
+    """Long texts are none, and would keep the pattern busy."""
+    return len(text) <= NUMBER_CHARACTERS_MAX and NUMBER.fullmatch(text) is not None
 
 
 def is_merged_along(grid: Grid, row: int) -> bool:
@@ -206,7 +213,7 @@ def is_unit(grid: Grid, row: int, column: int) -> bool:
     return (
         grid.kind(row, column) is CellKind.TEXT
         and len(text) <= UNIT_CHARACTERS_MAX
-        and not NUMBER.fullmatch(text)
+        and not reads_as_number(text)
         and not NO_UNIT.fullmatch(text)
     )
 
@@ -230,13 +237,21 @@ def data_rows(grid: Grid, cuts: Cuts, log: Log) -> list[int]:
     ]
     last = numbers[-1] if numbers else first - 1
     end = last if grid.scheme == "cell" else len(grid.rows)  # a sheet has no end to report
-    if len(numbers) < end - first + 1:
-        present = set(numbers)
-        for row in (row for row in range(first, end + 1) if row not in present):
-            log.add("table.blank_row", grid.locator(row, 0), found="a blank row", expected="values")
+    log_blank_rows(grid, range(first, end + 1), numbers, log)
     drop_footer(grid, cuts, numbers, log)
     drop_cut_row(grid, cuts, numbers, log)
     return numbers
+
+
+def log_blank_rows(grid: Grid, rows: range, numbers: Sequence[int], log: Log) -> None:
+    """As many as a person reads, and their number: a sheet can have a million of them."""
+    if len(numbers) == len(rows):
+        return
+    present = set(numbers)
+    blank = (row for row in rows if row not in present)
+    for row in islice(blank, FINDINGS_PER_RULE_MAX):
+        log.add("table.blank_row", grid.locator(row, 0), found="a blank row", expected="values")
+    log.counts["table.blank_row"] = len(rows) - len(numbers)
 
 
 def has_value(cells: Sequence[str]) -> bool:
@@ -248,9 +263,11 @@ def drop_footer(grid: Grid, cuts: Cuts, numbers: list[int], log: Log) -> None:
     while len(numbers) > 1 and numbers[-1] - numbers[-2] > 1:
         columns = filled(grid.rows[numbers[-1] - 1])
         width = len(filled(grid.rows[cuts.header_row - 1]))
-        if width < FOOTER_COLUMNS_LEAST or len(columns) > 1:
+        row = numbers[-1]
+        is_lone = len(columns) == 1 and not is_number(grid, row, columns[0])
+        if width < FOOTER_COLUMNS_LEAST or not is_lone:
             return
-        row = numbers.pop()
+        numbers.pop()
         log.add(
             "table.trailing_text",
             grid.locator(row, columns[0]),
@@ -317,7 +334,7 @@ def transpose(
         return [()] * width
     chosen = [rows[row - 1] for row in numbers]
     even = [
-        cells if len(cells) == width else [*cells, *[blank] * (width - len(cells))]
+        cells if len(cells) == width else (*cells, *[blank] * (width - len(cells)))
         for cells in chosen
     ]
     return list(zip(*even, strict=True))

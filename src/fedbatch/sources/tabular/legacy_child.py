@@ -37,7 +37,8 @@ def answer(
             kind = SheetTypeEnum.WorkSheet
             return {"sheets": [one.name for one in workbook.sheets_metadata if one.typ == kind]}
         source = workbook.get_sheet_by_name(sheet)
-        height, width = source.total_height, source.total_width
+        last_row, last_column = source.end or (-1, -1)  # its `total_height` is one short
+        height, width = last_row + 1, last_column + 1
         if width > columns_max or height * width > cells_max:
             return {"error": "extent", "height": height, "width": width}
         cells = [[read_value(value) for value in row] for row in source.to_python(False)]  # noqa: FBT003 - by position, as the library has it

@@ -32,7 +32,7 @@ MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 STYLES_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.styles+xml"
 # Elements a cell is made of; they must live until their row ends.
 CELL_PARTS = frozenset(MAIN + part for part in ("c", "v", "f", "is", "t", "r"))
-NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*")
 EXACT_DIGITS = 15
 PHANTOM_DAY = 60  # 1900-02-29, which spreadsheets count and the calendar does not
 GENERAL = "General"
@@ -122,9 +122,10 @@ def open_reader(loaded: Loaded) -> ExcelReader:
 
 
 def worksheets(reader: ExcelReader) -> Iterator[tuple[str, str]]:
-    """Name and part of each worksheet that is there."""
-    for sheet, relation in reader.parser.find_sheets():
-        if "worksheet" in relation.Type and relation.target in reader.valid_files:
+    """Name and part of each worksheet; one that has no part is an error, not a sheet less."""
+    for sheet in reader.parser.sheets:
+        relation = reader.parser.rels[sheet.id]
+        if "worksheet" in relation.Type:
             yield sheet.name, relation.target
 
 

@@ -59,13 +59,14 @@ def person(
 ) -> None:
     """Show the people of this home, add one, or let one leave. Ids are never used again."""
     from fedbatch.node.home import Home
+    from fedbatch.node.people import add_person, let_leave
     from fedbatch.node.settings import find_home
 
     with Home(find_home(home)) as here:
         if add:
-            _add_person(here, here.acting(as_, "node admin"), add, tuple(role or ()))
+            add_person(here, here.acting(as_, "node admin"), add, tuple(role or ()))
         if leaves:
-            _let_leave(here, here.acting(as_, "node admin"), leaves)
+            let_leave(here, here.acting(as_, "node admin"), leaves)
         persons = here.node.persons()
     if as_json:
         show_json({"persons": persons})
@@ -74,32 +75,6 @@ def person(
         ("id", "name", "roles", "acts"),
         [(p.person, p.name, ", ".join(p.roles), "yes" if p.is_active else "no") for p in persons],
     )
-
-
-def _add_person(here: "Home", admin: "Person", name: str, roles: tuple[str, ...]) -> None:
-    from fedbatch.node.home import OFFICER_ROLES
-    from fedbatch.ports import AuditNote, Person
-
-    unknown = set(roles) - set(OFFICER_ROLES)
-    if unknown:
-        raise InputError(f"a role: {', '.join(OFFICER_ROLES)}", where="--role", found=min(unknown))
-    new = Person(person=f"u-{len(here.node.persons()) + 1}", name=name, roles=roles)
-    detail = f"{new.person} {new.name}: {', '.join(new.roles)}"
-    note = AuditNote(act="add person", by=admin.person, time=here.clock.now(), detail=detail)
-    here.node.add_person(new, note)
-
-
-def _let_leave(here: "Home", admin: "Person", person_id: str) -> None:
-    import msgspec
-
-    from fedbatch.ports import AuditNote
-
-    known = {item.person: item for item in here.node.persons()}
-    if person_id not in known:
-        raise InputError("a person's id", where="--leaves", found=person_id)
-    gone = msgspec.structs.replace(known[person_id], is_active=False)
-    note = AuditNote(act="person leaves", by=admin.person, time=here.clock.now(), detail=person_id)
-    here.node.add_person(gone, note)
 
 
 @guarded

@@ -1,0 +1,40 @@
+"""People of a home: added, given roles, and let go; their ids are never used again."""
+
+import msgspec
+
+from fedbatch.errors import InputError
+from fedbatch.node.home import OFFICER_ROLES, Home
+from fedbatch.ports import AuditNote, Person
+
+__all__ = ["add_person", "let_leave"]
+
+
+def add_person(home: Home, admin: Person, name: str, roles: tuple[str, ...]) -> Person:
+    """Add a person with roles.
+
+    Raises:
+        InputError: a role that is none.
+    """
+    unknown = set(roles) - set(OFFICER_ROLES)
+    if unknown:
+        raise InputError(f"a role: {', '.join(OFFICER_ROLES)}", where="--role", found=min(unknown))
+    person = Person(person=f"u-{len(home.node.persons()) + 1}", name=name, roles=roles)
+    detail = f"{person.person} {person.name}: {', '.join(person.roles)}"
+    note = AuditNote(act="add person", by=admin.person, time=home.clock.now(), detail=detail)
+    home.node.add_person(person, note)
+    return person
+
+
+def let_leave(home: Home, admin: Person, person_id: str) -> None:
+    """A person no longer acts.
+
+    Raises:
+        InputError: nobody of that id.
+    """
+    known = {item.person: item for item in home.node.persons()}
+    if person_id not in known:
+        raise InputError("a person's id", where="--leaves", found=person_id)
+    gone = msgspec.structs.replace(known[person_id], is_active=False)
+    now = home.clock.now()
+    note = AuditNote(act="person leaves", by=admin.person, time=now, detail=person_id)
+    home.node.add_person(gone, note)

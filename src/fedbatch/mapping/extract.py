@@ -660,12 +660,14 @@ class _Work:
     def _settle_conflicts(self) -> None:
         """Rows of one table that contradict each other: results wait, other records stay the first."""
         withdrawn: set[int] = set()
+        said: list[records.Record] = []
         for position, draft in self.twice:
             first = self.out.drafts[position]
             if draft.type == "result":
                 withdrawn.add(position)
                 self._hold_twice(first, draft)
-            else:
+            elif draft.record not in said:
+                said.append(draft.record)
                 self._contradict(first, draft)
         if withdrawn:
             self._hold_first(withdrawn)

@@ -195,7 +195,7 @@ def _take_table(
     home: Home, reading: Reading, table: Table, mapping: Mapping, person: Person, reason: str
 ) -> IntakeReport:
     extraction = extract(table, reading.file, mapping, home.ground(mapping))
-    findings: list[Finding] = [*reading.findings, *table.findings]
+    findings: list[Finding] = [*reading.findings]
     findings += source_findings(table, reading.file, mapping, extraction, home.clock.now())
     return take_in(
         extraction, reading.file, mapping, home.intake(person), findings=findings, reason=reason

@@ -1,11 +1,9 @@
 """Sharing from this home: what an agreement's ledger would get, and posting it."""
 
-from collections.abc import Mapping as Named
 from dataclasses import dataclass
 
 import msgspec
 
-from fedbatch.errors import InputError
 from fedbatch.node.home import Home
 from fedbatch.ports import AuditNote, KnownAgreement, Person
 from fedbatch.services.agreements import place_of, posting_allowed
@@ -93,12 +91,3 @@ def share(home: Home, known: KnownAgreement, person: Person, *, dry_run: bool) -
     made = make_plan(home, known)
     posted = 0 if dry_run else post_plan(home, known, made, person)
     return Shared(plan=made, posted=posted)
-
-
-def exclude(home: Home, known: KnownAgreement, entries: Named[str, str]) -> None:
-    """Never share these journal entries under this agreement again."""
-    if not entries:
-        raise InputError("something to exclude", found="nothing")
-    store = home.ledgers(known.agreement)
-    kept = _excluded(store.setting("excluded")) | set(entries)
-    store.keep_setting("excluded", msgspec.json.encode(sorted(kept)))

@@ -2,7 +2,7 @@
 
 import typer
 
-from fedbatch.cli import agreements, data, ledgers, maps, people, running
+from fedbatch.cli import agreements, data, ledgers, maps, overview, people, review, running
 
 __all__ = ["app", "main"]
 
@@ -19,6 +19,8 @@ people.add_to(app)
 agreements.add_to(app)
 maps.add_to(app)
 data.add_to(app)
+review.add_to(app)
+overview.add_to(app)
 ledgers.add_to(app)
 running.add_to(app)
 

@@ -63,7 +63,11 @@ def column_unit(
         if isinstance(declared, Unit) and declared.ucum != found.ucum:
             expected = f"{rule.raw_unit}, as the mapping says"
             return Doubt(rule="unit.implausible", expected=expected)
-    return found, ("unit_row" if said else "mapping")
+    basis: UnitBasis = "unit_row" if said else "mapping"
+    if found.ucum == "%" and (rule.unit or "").startswith("%{"):
+        # A bare % does not say of what; the mapping does, and a person confirmed it.
+        return table.get(rule.unit or ""), basis
+    return found, basis
 
 
 @dataclass(slots=True, kw_only=True)

@@ -114,7 +114,9 @@ class _Work:
                 heads=dict(sharing.heads),
             )
         )
-        self.journal_heads = sharing.journal.heads()
+        heads = sharing.journal.heads()
+        # In the journal's order, so that ledgers tell the story in the order in which it came.
+        self.journal_heads = dict(sorted(heads.items(), key=lambda item: item[1].index))
         self.materials: set[str] = set()
         self.now = sharing.clock.now()
         self.partner = next((p.party for p in sharing.body.parties if p.party != sharing.party), "")

@@ -32,6 +32,7 @@ FIELDS: dict[str, str] = {
     "product": "the CMO's product code",
     "product.name": "the product's name",
     "site": "the site at which the batch is made",
+    "lot.product": "the code of a lot's material; a lot column names this one by its header",
     "step": "the recipe element that the row's values belong to",
     "step.start": "start of the step, with a time format",
     "step.end": "end of the step, with a time format",

@@ -65,6 +65,7 @@ create index result_entry on result (entry_id);
 create table batch (
     ledger text not null, batch text not null, idx integer not null, entry_id text not null,
     version integer not null, product text not null, start text not null, end text not null,
+    start_text text not null, end_text text not null,
     state text not null, size text not null, first integer not null, primary key (ledger, batch)
 ) strict, without rowid;
 create table identifier (
@@ -159,9 +160,10 @@ class Views:
         marks = ", ".join("?" * 23)
         many(f"insert or replace into result values ({marks})", list(rows.result.values()))  # noqa: S608 - question marks
         many(
-            "insert into batch values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set"
+            "insert into batch values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set"
             " idx = excluded.idx, entry_id = excluded.entry_id, version = excluded.version,"
             " product = excluded.product, start = excluded.start, end = excluded.end,"
+            " start_text = excluded.start_text, end_text = excluded.end_text,"
             " state = excluded.state, size = excluded.size",
             rows.batch,
         )
@@ -206,8 +208,16 @@ class Views:
         return self._database.rows(sql, values)
 
     def batches(self) -> list[Row]:
-        """ledger, batch, idx, entry_id, version, product, start, end, state, size, first."""
+        """Batch rows, oldest first.
+
+        Columns: ledger, batch, idx, entry_id, version, product, start, end, start_text, end_text,
+        state, size, first.
+        """
         return self._database.rows("select * from batch order by ledger, first")
+
+    def result_counts(self) -> dict[str, int]:
+        """How many results each batch has."""
+        return dict(self._database.rows("select batch, count(*) from result group by batch"))
 
     def identifiers(self) -> list[Row]:
         """ledger, batch, system, value of every batch."""
@@ -329,6 +339,8 @@ def _fold_batch(ledger: str, index: int, entry_id: str, record: records.Batch, r
             named_key(record.product),
             _instant(record.start),
             _instant(record.end),
+            record.start.text if record.start is not None else "",
+            record.end.text if record.end is not None else "",
             record.state or "",
             size,
             index,

@@ -1,0 +1,162 @@
+"""How this node stands: links, agreements, backlog, what waits for whom; batches over all agreements."""
+
+import msgspec
+
+from fedbatch.node.home import Home
+from fedbatch.ports import KnownAgreement
+
+__all__ = ["AgreementStatus", "BatchRow", "LinkStatus", "Status", "read_batches", "read_status"]
+
+
+class LinkStatus(msgspec.Struct, kw_only=True):
+    """A link to a partner's node."""
+
+    partner: str
+    party: str
+    dials: bool
+    confirmed_here: bool
+    confirmed_there: bool
+    last_contact: str
+    down_since: str
+    problem: str
+
+
+class AgreementStatus(msgspec.Struct, kw_only=True):
+    """An agreement with its two ledgers. `backlog` counts own entries without the partner's receipt."""
+
+    agreement: str
+    name: str
+    partner: str
+    state: str
+    sent: int = 0
+    receipted: int = 0
+    backlog: int = 0
+    received: int = 0
+    stopped: str = ""
+    waits: list[str] = msgspec.field(default_factory=list)
+
+
+class Status(msgspec.Struct, kw_only=True):
+    """All of it."""
+
+    party: str
+    name: str
+    journal: int
+    held_back: int
+    links: list[LinkStatus]
+    agreements: list[AgreementStatus]
+    waits: list[str]
+
+
+class BatchRow(msgspec.Struct, kw_only=True):
+    """A batch under an agreement, with every party's number."""
+
+    agreement: str
+    batch: str
+    numbers: list[str]
+    product: str
+    start: str
+    end: str
+    start_text: str
+    end_text: str
+    state: str
+    size: str
+    results: int
+
+
+def read_status(home: Home) -> Status:
+    """How this node stands now."""
+    held = len(home.journal.held())
+    links = [_link(home, item.party) for item in home.node.partners()]
+    waits = [f"{held} held-back items wait for a person here"] if held else []
+    waits += [
+        f"{link.partner}: confirm the pairing here" for link in links if not link.confirmed_here
+    ]
+    return Status(
+        party=home.settings.party,
+        name=home.settings.name,
+        journal=home.journal.size(),
+        held_back=held,
+        links=links,
+        agreements=[_agreement(home, item) for item in home.node.agreements()],
+        waits=waits,
+    )
+
+
+def _link(home: Home, party: str) -> LinkStatus:
+    partner = home.partner_named(party)
+    link = home.node.link(party)
+    return LinkStatus(
+        partner=partner.name,
+        party=party,
+        dials=partner.dials,
+        confirmed_here=bool(partner.confirmed_here),
+        confirmed_there=bool(partner.confirmed_there),
+        last_contact=str(link.get("contact", "")),
+        down_since=str(link.get("down_since", "")),
+        problem=str(link.get("problem", "")),
+    )
+
+
+def _agreement(home: Home, known: KnownAgreement) -> AgreementStatus:
+    store = home.ledgers(known.agreement)
+    line = AgreementStatus(
+        agreement=known.agreement,
+        name=known.name,
+        partner=home.partner_named(known.partner).name,
+        state=home.standing(known.agreement).state,
+    )
+    if line.state == "proposed":
+        is_received = store.setting("offer_received") is not None
+        who = "you" if is_received else line.partner
+        line.waits.append(f"{who} must accept the proposal")
+    for row in store.ledgers():
+        if row.is_own:
+            receipts = (item.size for item in store.checkpoints(row.ledger) if item.cosignature)
+            line.sent, line.receipted = row.size, max(receipts, default=0)
+            line.backlog = line.sent - line.receipted
+        else:
+            line.received = row.size
+        if row.stopped:
+            line.stopped = row.stopped
+            line.waits.append(f"stopped: {row.stopped}")
+    if line.backlog:
+        line.waits.append(f"{line.backlog} entries sent, not yet countersigned by {line.partner}")
+    return line
+
+
+def read_batches(home: Home, agreement: str | None = None) -> list[BatchRow]:
+    """Batches over all agreements, or those of one, in the order in which they came."""
+    rows: list[BatchRow] = []
+    for known in home.node.agreements():
+        if agreement in {None, known.agreement, known.name}:
+            rows += _batches(home, known)
+    return rows
+
+
+def _batches(home: Home, known: KnownAgreement) -> list[BatchRow]:
+    views = home.views(known.agreement)
+    numbers: dict[str, list[str]] = {}
+    for _, batch, _, value in views.identifiers():
+        numbers.setdefault(batch, []).append(value)
+    counts = views.result_counts()
+    body = home.standing(known.agreement).body
+    products = {item.id: item.name for item in body.product} if body is not None else {}
+    return [
+        BatchRow(
+            agreement=known.agreement,
+            batch=batch,
+            numbers=numbers.get(batch, []),
+            product=str(products.get(product, product)),
+            start=start,
+            end=end,
+            start_text=start_text,
+            end_text=end_text,
+            state=state,
+            size=size,
+            results=counts.get(batch, 0),
+        )
+        for (_, batch, _, _, _, product, start, end, start_text, end_text, state, size, _) in (
+            views.batches()
+        )
+    ]

@@ -1,0 +1,20 @@
+"""Fixtures that every folder of tests may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of third-party data; absent it skips, but never where CI=true."""
+    folder = Path(os.environ.get("FEDBATCH_TEST_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        message = "test data not found: set FEDBATCH_TEST_DATA"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder

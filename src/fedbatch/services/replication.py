@@ -71,6 +71,14 @@ class CopyStore(AgreementStore, Protocol):
         """Where an entry lies, by its id."""
         ...
 
+    def find_head(self, ledger: str, type_: str, key: tuple[str, ...]) -> LedgerHead | None:
+        """The newest version of one record, or None."""
+        ...
+
+    def find_head_of(self, ledger: str, entry_id: str) -> LedgerHead | None:
+        """The record whose newest version an entry is, or None."""
+        ...
+
     def checkpoint_at(self, ledger: str, size: int) -> CheckpointRow | None:
         """The kept checkpoint that first covers a size."""
         ...
@@ -334,7 +342,7 @@ class _Judged:
         self.body = replication.body
         self.roles = {item.role for item in self.body.parties if item.party == replication.partner}
         self.codes = {(item.code, item.role) for item in self.body.parameters}
-        self.held = replication.store.heads(row.ledger)
+        self.new: dict[tuple[str, tuple[str, ...]], LedgerHead] = {}
         self.here: dict[str, int] = {}
         self.heads: list[NewLedgerEntry | None] = []
         self.findings: list[Finding] = []
@@ -343,7 +351,7 @@ class _Judged:
         self.erasures: list[records.Erased] = []
         self.leaves: dict[int, bytes] = {}
         self.contents: dict[int, bytes] = {}
-        self.by_entry = {head.entry_id: head for head in self.held.values()}
+        self.by_entry: dict[str, LedgerHead] = {}
 
     def judge(self, index: int, entry: bytes | Erased, leaf: bytes) -> None:
         """Accept or refuse one entry; either way it is kept as evidence."""
@@ -362,7 +370,7 @@ class _Judged:
         self.here[head.entry_id] = index
         self.contents[index] = entry
         self.heads.append(head)
-        self.by_entry[head.entry_id] = self.held[head.type, head.key] = LedgerHead(
+        self.by_entry[head.entry_id] = self.new[head.type, head.key] = LedgerHead(
             type=head.type,
             key=head.key,
             index=index,
@@ -399,7 +407,7 @@ class _Judged:
             return None
         source = heading.source.removeprefix("urn:fedbatch:source:")
         key = keys.key_of(record, source=_source_in_key(record, source), entry_id=heading.id)
-        before = self.held.get((heading.record_name, key))
+        before = self._before(heading.record_name, key)
         due = before.version + 1 if before is not None else 1
         if record.version != due:
             self._refuse(heading.id, "record.malformed", str(record.version), f"version {due}")
@@ -412,6 +420,13 @@ class _Judged:
             digest=content_digest(record),
             entry_id=heading.id,
         )
+
+    def _before(self, type_: str, key: tuple[str, ...]) -> LedgerHead | None:
+        """The version of a record that an entry follows, in this group or in the store."""
+        here = self.new.get((type_, key))
+        if here is not None:
+            return here
+        return self.replication.store.find_head(self.row.ledger, type_, key)
 
     def _wrong(self, statement: Statement) -> str | None:
         """What of an entry the agreement does not allow."""
@@ -431,7 +446,8 @@ class _Judged:
     def _withdrawal_head(self, statement: Statement) -> NewLedgerEntry | None:
         heading, common = statement.heading, statement.withdrawal
         taken_back = str(common.supersedes) if common is not None else ""
-        before = self.by_entry.get(taken_back)
+        store, ledger = self.replication.store, self.row.ledger
+        before = self.by_entry.get(taken_back) or store.find_head_of(ledger, taken_back)
         if before is None or common is None or common.version != before.version + 1:
             self._refuse(
                 heading.id, "record.malformed", taken_back, "the newest version's entry id"

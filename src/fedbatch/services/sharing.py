@@ -118,6 +118,9 @@ class _Work:
         # In the journal's order, so that ledgers tell the story in the order in which it came.
         self.journal_heads = dict(sorted(heads.items(), key=lambda item: item[1].index))
         self.materials: set[str] = set()
+        # Thousands of results share a batch, a mapping and a parameter: each is worked out once.
+        self.pseudonyms: dict[tuple[str, str], str] = {}
+        self.bound: dict[Measured, AgreedParameter | None] = {}
         self.now = sharing.clock.now()
         self.partner = next((p.party for p in sharing.body.parties if p.party != sharing.party), "")
 
@@ -294,10 +297,7 @@ class _Work:
     def _share_result(
         self, head: JournalHead, entry: JournalEntry, record: JournalResult, batch: str
     ) -> None:
-        measured = Measured(
-            record.term, record.equipment_class, record.position, record.qualifier, record.role
-        )
-        parameter = bind(self.body, measured)
+        parameter = self._bind(record)
         if parameter is None:
             self.plan.skipped["not an agreed parameter"] += 1
             return
@@ -479,7 +479,20 @@ class _Work:
     # ---- names
 
     def _pseudonym(self, kind: str, own: str) -> str:
-        return self.sharing.ids.shared(self.body.id, kind, own)
+        found = self.pseudonyms.get((kind, own))
+        if found is None:
+            found = self.sharing.ids.shared(self.body.id, kind, own)
+            self.pseudonyms[kind, own] = found
+        return found
+
+    def _bind(self, record: JournalResult) -> AgreedParameter | None:
+        """The agreed parameter of a result, or None."""
+        measured = Measured(
+            record.term, record.equipment_class, record.position, record.qualifier, record.role
+        )
+        if measured not in self.bound:
+            self.bound[measured] = bind(self.body, measured)
+        return self.bound[measured]
 
     def _named(self, kind: str, reference: Named) -> str:
         return self._pseudonym(kind, named_key(reference))
@@ -612,14 +625,7 @@ class _Work:
     def _share_held_result(self, item: HeldItem) -> None:
         template = msgspec.json.decode(item.template, type=JournalResult)
         batch = self._batch_of(template)
-        measured = Measured(
-            template.term,
-            template.equipment_class,
-            template.position,
-            template.qualifier,
-            template.role,
-        )
-        parameter = bind(self.body, measured)
+        parameter = self._bind(template)
         if batch is None or parameter is None:
             return
         finding_id = self._pseudonym("finding", item.id)

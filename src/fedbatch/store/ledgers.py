@@ -21,7 +21,7 @@ from fedbatch.ports import (
     Taken,
 )
 from fedbatch.store.audit import audit_rows, verify_audit, write_audit
-from fedbatch.store.database import AUDIT_TABLE, Database
+from fedbatch.store.database import AUDIT_TABLE, Database, Row
 from fedbatch.store.journal import key_text, text_key
 
 __all__ = ["Ledgers"]
@@ -42,6 +42,7 @@ create table head (
     version integer not null, digest blob not null, entry_id text not null,
     withdrawn integer not null, primary key (ledger, type, key)
 ) strict, without rowid;
+create index head_entry on head (ledger, entry_id);
 create table named (
     ledger text not null, entry_id text not null, idx integer not null, journal text not null,
     primary key (ledger, entry_id)
@@ -315,19 +316,23 @@ class Ledgers:
             f" where ledger = ?{chosen}",
             (ledger, *types),
         )
-        found = {}
-        for type_, key, index, version, digest, entry_id, withdrawn in rows:
-            parts = text_key(key)
-            found[type_, parts] = LedgerHead(
-                type=type_,
-                key=parts,
-                index=index,
-                version=version,
-                digest=digest,
-                entry_id=entry_id,
-                is_withdrawn=bool(withdrawn),
-            )
-        return found
+        return {(head.type, head.key): head for head in map(_head, rows)}
+
+    def find_head(self, ledger: str, type_: str, key: tuple[str, ...]) -> LedgerHead | None:
+        """The newest version of one record, or None."""
+        return self._one_head("type = ? and key = ?", (ledger, type_, key_text(key)))
+
+    def find_head_of(self, ledger: str, entry_id: str) -> LedgerHead | None:
+        """The record whose newest version an entry is, or None."""
+        return self._one_head("entry_id = ?", (ledger, entry_id))
+
+    def _one_head(self, where: str, values: Sequence[str]) -> LedgerHead | None:
+        sql = (
+            "select type, key, idx, version, digest, entry_id, withdrawn from head"
+            f" where ledger = ? and {where}"
+        )
+        row = self._database.row(sql, values)
+        return _head(row) if row is not None else None
 
     def find_index(self, ledger: str, entry_id: str) -> int | None:
         """Where an entry lies, by its id."""
@@ -400,3 +405,16 @@ class Ledgers:
         if (frontier.size, frontier.root()) != (row.size, row.root):
             wrong.append(f"ledger {row.ledger}: size or root differ from the entries")
         return wrong
+
+
+def _head(row: Row) -> LedgerHead:
+    type_, key, index, version, digest, entry_id, withdrawn = row
+    return LedgerHead(
+        type=type_,
+        key=text_key(key),
+        index=index,
+        version=version,
+        digest=digest,
+        entry_id=entry_id,
+        is_withdrawn=bool(withdrawn),
+    )

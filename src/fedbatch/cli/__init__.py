@@ -2,7 +2,7 @@
 
 import typer
 
-from fedbatch.cli import agreements, data, ledgers, maps, overview, people, review, running
+from fedbatch.cli import agreements, data, export, ledgers, maps, overview, people, review, running
 
 __all__ = ["app", "main"]
 
@@ -21,6 +21,7 @@ maps.add_to(app)
 data.add_to(app)
 review.add_to(app)
 overview.add_to(app)
+export.add_to(app)
 ledgers.add_to(app)
 running.add_to(app)
 

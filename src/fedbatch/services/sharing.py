@@ -131,6 +131,10 @@ class _Work:
         for head in self.journal_heads.values():
             if head.type in by_type:
                 by_type[head.type].append(head)
+        self._post_party()
+        self._post_specifications()
+        if self._role() == "sponsor":
+            return self.plan
         self._post_product()
         self.lots: set[str] = self._lots_of_batches(by_type["transformation"])
         for name in _ORDER:
@@ -221,6 +225,44 @@ class _Work:
         return lots
 
     # ---- posting
+
+    def _role(self) -> str:
+        return next((p.role for p in self.body.parties if p.party == self.sharing.party), "")
+
+    def _post_party(self) -> None:
+        """Each party says who it is, once."""
+        for party in self.body.parties:
+            if party.party == self.sharing.party:
+                sites = (records.Site(site=s.site, zone=s.zone) for s in self.body.sites)
+                record = records.Party(
+                    version=1,
+                    party=party.party,
+                    name=party.name,
+                    role=(party.role,),
+                    sites=tuple(sites) if party.role == "CMO" else (),
+                )
+                self._add("party", record, journal="")
+
+    def _post_specifications(self) -> None:
+        """The sponsor states the specifications that stand in the agreement's body."""
+        if self._role() != "sponsor":
+            return
+        for item in self.body.specifications:
+            record = records.Specification(
+                version=1,
+                specification=item.specification,
+                product=item.product,
+                market=item.market,
+                scope=item.scope,
+                stage=item.stage,
+                date_basis=item.date_basis,
+                tests=tuple(
+                    records.Test(test=t.test, code=t.code, criteria=t.criteria, method=t.method)
+                    for t in item.tests
+                ),
+                from_batch=item.from_batch,
+            )
+            self._add("specification", record, journal="")
 
     def _post_product(self) -> None:
         if find_right(self.body, "product", now=self.now) is None:

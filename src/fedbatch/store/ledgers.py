@@ -55,6 +55,9 @@ create table checkpoint (
 create table setting (name text primary key, content blob not null) strict, without rowid;
 """,
 )
+_SELECT_HEAD = (
+    "select type, key, idx, version, digest, entry_id, withdrawn from head where ledger = ?"
+)
 SignHead = Callable[[int, bytes], bytes]
 
 
@@ -311,11 +314,7 @@ class Ledgers:
     ) -> dict[tuple[str, tuple[str, ...]], LedgerHead]:
         """The newest version of every record of a ledger."""
         chosen = f" and type in ({', '.join('?' * len(types))})" if types else ""
-        rows = self._database.rows(
-            "select type, key, idx, version, digest, entry_id, withdrawn from head"  # noqa: S608 - only question marks
-            f" where ledger = ?{chosen}",
-            (ledger, *types),
-        )
+        rows = self._database.rows(f"{_SELECT_HEAD}{chosen}", (ledger, *types))
         return {(head.type, head.key): head for head in map(_head, rows)}
 
     def find_head(self, ledger: str, type_: str, key: tuple[str, ...]) -> LedgerHead | None:
@@ -327,11 +326,7 @@ class Ledgers:
         return self._one_head("entry_id = ?", (ledger, entry_id))
 
     def _one_head(self, where: str, values: Sequence[str]) -> LedgerHead | None:
-        sql = (
-            "select type, key, idx, version, digest, entry_id, withdrawn from head"
-            f" where ledger = ? and {where}"
-        )
-        row = self._database.row(sql, values)
+        row = self._database.row(f"{_SELECT_HEAD} and {where}", values)
         return _head(row) if row is not None else None
 
     def find_index(self, ledger: str, entry_id: str) -> int | None:

@@ -1,0 +1,108 @@
+"""export: tables for people and programs, findings to send back, ledgers and proofs for third parties."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from fedbatch.cli.output import HomeOption, Json, guarded, say, show_json
+
+__all__ = ["add_to"]
+
+_group = typer.Typer(
+    no_args_is_help=True, help="Write what is known: CSV, xlsx, Parquet, tiles, proofs."
+)
+Out = Annotated[Path, typer.Option(help="A file that ends in .csv, .xlsx or .parquet.")]
+Agreement = Annotated[str | None, typer.Option(help="Only this agreement.")]
+
+
+@_group.command("results")
+@guarded
+def results(
+    out: Out,
+    batch: Annotated[str | None, typer.Option(help="Only this batch, by either's number.")] = None,
+    code: Annotated[list[str] | None, typer.Option(help="Only this parameter.")] = None,
+    agreement: Agreement = None,
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
+    """Results with number, comparator, unit, original text, value status and entry."""
+    from fedbatch.node.exporting import export_table
+    from fedbatch.node.home import Home
+    from fedbatch.node.reading import read_results
+    from fedbatch.node.settings import find_home
+
+    with Home(find_home(home)) as here:
+        rows = read_results(here, batch=batch, codes=tuple(code or ()), agreement=agreement)
+    export_table([msgspec.structs.asdict(row) for row in rows], out, "results")
+    _done(out, len(rows), "results", as_json=as_json)
+
+
+@_group.command("batches")
+@guarded
+def batches(
+    out: Out, agreement: Agreement = None, home: HomeOption = None, as_json: Json = False
+) -> None:
+    """Batches with both parties' numbers."""
+    from fedbatch.node.exporting import export_table
+    from fedbatch.node.home import Home
+    from fedbatch.node.overview import read_batches
+    from fedbatch.node.settings import find_home
+
+    with Home(find_home(home)) as here:
+        rows = read_batches(here, agreement)
+    export_table([msgspec.structs.asdict(row) for row in rows], out, "batches")
+    _done(out, len(rows), "batches", as_json=as_json)
+
+
+@_group.command("ledger")
+@guarded
+def ledger(
+    folder: Annotated[Path, typer.Argument(help="The folder to write the tiles to.")],
+    agreement: Annotated[str | None, typer.Option(help="The agreement.")] = None,
+    received: Annotated[
+        bool, typer.Option("--received", help="The partner's ledger instead of your own.")
+    ] = False,
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
+    """A ledger as a C2SP tile folder, for verifier/fedbatch_verify.py and other people's tools."""
+    from fedbatch.node.exporting import export_ledger
+    from fedbatch.node.home import Home
+    from fedbatch.node.settings import find_home
+
+    with Home(find_home(home)) as here:
+        known = here.agreement_named(agreement)
+        count = export_ledger(here, known, folder, sent=not received)
+    _done(folder, count, "entries", as_json=as_json)
+
+
+@_group.command("proof")
+@guarded
+def proof(
+    entry: Annotated[str, typer.Argument(help="The entry's id, as `results` shows it.")],
+    folder: Annotated[Path, typer.Argument(help="The folder to write the three files to.")],
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
+    """One record with its proof and policy, to be verified offline by anybody."""
+    from fedbatch.node.exporting import export_proof
+    from fedbatch.node.home import Home
+    from fedbatch.node.settings import find_home
+
+    with Home(find_home(home)) as here:
+        files = export_proof(here, entry, folder)
+    _done(folder, len(files), "files", as_json=as_json)
+
+
+def _done(out: Path, count: int, what: str, *, as_json: bool) -> None:
+    if as_json:
+        show_json({"out": out, what: count})
+        return
+    say(f"{count} {what} are in {out}.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.add_typer(_group, name="export")

@@ -83,6 +83,7 @@ RULES: dict[str, Rule] = dict(
         _rule("unit.not_agreed", 1, "sharing", "A value converts to the agreed unit."),
         # ---- agreement rules, on both nodes
         _rule("limit.excursion", 2, "agreement", "A value lies within the limits valid then."),
+        _rule("limit.undecided", 3, "agreement", "A value decides the limits valid then."),
         _rule("limit.nesting", 1, "agreement", "NOR ⊆ PAR and alert ⊆ action ⊆ criterion."),
         _rule("specification.fail", 1, "agreement", "A reportable result meets its criterion."),
         _rule("specification.undecided", 2, "agreement", "A result decides its criterion."),

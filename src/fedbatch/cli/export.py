@@ -56,6 +56,35 @@ def batches(
     _done(out, len(rows), "batches", as_json=as_json)
 
 
+@_group.command("findings")
+@guarded
+def findings(
+    out: Out, agreement: Agreement = None, home: HomeOption = None, as_json: Json = False
+) -> None:
+    """Findings as a file to send back: rule, batch, place, found, expected."""
+    from fedbatch.node.exporting import export_table
+    from fedbatch.node.findings import read_findings
+    from fedbatch.node.home import Home
+    from fedbatch.node.settings import find_home
+
+    with Home(find_home(home)) as here:
+        rows = [
+            {
+                "agreement": row.agreement,
+                "rule": row.finding.rule,
+                "severity": row.finding.severity,
+                "batch": row.batch,
+                "where": row.finding.where.render(),
+                "found": row.finding.found,
+                "expected": row.finding.expected,
+                "effect": row.finding.effect,
+            }
+            for row in read_findings(here, agreement)
+        ]
+    export_table(rows, out, "findings")
+    _done(out, len(rows), "findings", as_json=as_json)
+
+
 @_group.command("ledger")
 @guarded
 def ledger(

@@ -67,6 +67,49 @@ def provenance(
 
 
 @guarded
+def findings(
+    agreement: Annotated[str | None, typer.Option(help="Only this agreement.")] = None,
+    rule: Annotated[str | None, typer.Option(help="Only this rule.")] = None,
+    batch: Annotated[str | None, typer.Option(help="Only this batch, by either's number.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="An instant such as 2026-03-02T08:00:00Z; default now.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="At most so many rows on the screen.")] = 50,
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
+    """What rules find in what was exchanged, and what is held back or refused."""
+    from fedbatch.node.findings import read_findings
+    from fedbatch.node.home import Home
+    from fedbatch.node.settings import find_home
+
+    with Home(find_home(home)) as here:
+        rows = [
+            row
+            for row in read_findings(here, agreement, as_of)
+            if rule in {None, row.finding.rule}
+            and (batch is None or batch in row.batch.split(" / "))
+        ]
+    if as_json:
+        show_json({"findings": rows})
+        return
+    if not rows:
+        say("Nothing was found.")
+        return
+    show_table(
+        ("severity", "rule", "batch", "found", "expected"),
+        [
+            (str(r.finding.severity), r.finding.rule, r.batch, r.finding.found, r.finding.expected)
+            for r in rows[:limit]
+        ],
+    )
+    if len(rows) > limit:
+        say(
+            f"… {len(rows) - limit} more; --limit shows them, `fedbatch export findings` writes them."
+        )
+
+
+@guarded
 def verify(home: HomeOption = None, as_json: Json = False) -> None:
     """Verify everything here: hashes, trees, signatures, receipts, chains, objects."""
     from fedbatch.node.home import Home
@@ -90,4 +133,5 @@ def add_to(app: typer.Typer) -> None:
     """Add these commands."""
     app.command()(results)
     app.command()(provenance)
+    app.command()(findings)
     app.command()(verify)

@@ -1,9 +1,12 @@
-"""serve: the node itself."""
+"""serve, demo: the node itself, and the story that shows it."""
+
+from pathlib import Path
+from typing import Annotated
 
 import anyio
 import typer
 
-from fedbatch.cli.output import HomeOption, Json, guarded, note, show_json
+from fedbatch.cli.output import HomeOption, Json, guarded, note, say, show_json
 
 __all__ = ["add_to"]
 
@@ -26,6 +29,19 @@ def serve(home: HomeOption = None, as_json: Json = False) -> None:
         anyio.run(serve_node, here, ready)
 
 
+@guarded
+def demo(
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to leave the homes; default: a temporary folder.")
+    ] = None,
+) -> None:
+    """Play the story: a CMO, two sponsors, a cut link, a correction; under half a minute."""
+    from fedbatch.demo.story import run
+
+    raise typer.Exit(run(folder, say))
+
+
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
     app.command()(serve)
+    app.command()(demo)

@@ -108,9 +108,7 @@ def _free_port() -> int:
 
 @contextmanager
 def _stage(folder: Path) -> Iterator[Cast]:
-    homes = [
-        create_home(folder / "cmo", name="Example CMO", person="Ana", listen="", address="")
-    ]
+    homes = [create_home(folder / "cmo", name="Example CMO", person="Ana", listen="", address="")]
     for name, title in (("alpine", "Alpine Pharma"), ("boreal", "Boreal Bio")):
         place = f"127.0.0.1:{_free_port()}"
         homes.append(
@@ -341,15 +339,15 @@ def _tell_sponsor(sponsor: Home, product: Product, other: Product, say: Say) -> 
         say(f"  {count} × {first.render()}  [{rule}]")
     canaries = (other.name, other.code, f"B{other.first}")
     seen = [text for text in canaries if _holds(sponsor.path, text)]
-    say(f"  Of the other sponsor ({', '.join(canaries)}): {', '.join(seen) or 'nothing, anywhere'}.")
+    say(
+        f"  Of the other sponsor ({', '.join(canaries)}): {', '.join(seen) or 'nothing, anywhere'}."
+    )
     return len(batches) == product.batches and not seen
 
 
 def _holds(folder: Path, text: str) -> bool:
     """Whether a text stands anywhere in a home, databases and all."""
-    return any(
-        text.encode() in path.read_bytes() for path in folder.rglob("*") if path.is_file()
-    )
+    return any(text.encode() in path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
 def _look_further(place: Path, say: Say) -> None:

@@ -4,7 +4,6 @@ Nothing raises half-way and nothing is dropped: every cell ends in a draft, in s
 its finding, or in a column that the mapping ignores for a stated reason.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -767,16 +766,3 @@ def _difference(first: records.Record, second: records.Record) -> str:
         if getattr(first, name) != getattr(second, name)
     ]
     return f"another {', '.join(names)}"
-
-
-def order_groups(
-    assigned: Iterable[tuple[Column, MappingRule]],
-) -> dict[str, dict[str, int]]:
-    """Parameters measured as least, mean and greatest: name → qualifier → column index."""
-    groups: dict[str, dict[str, int]] = {}
-    for column, rule in assigned:
-        if rule.term is not None and rule.qualifier in {"least", "mean", "greatest"}:
-            name = parameter_name(rule.term, rule.equipment_class, rule.position, None)
-            groups.setdefault(f"{name}|{rule.role}", {})[rule.qualifier] = column.index
-    counted = Counter({name: len(columns) for name, columns in groups.items()})
-    return {name: columns for name, columns in groups.items() if counted[name] > 1}

@@ -328,7 +328,7 @@ class Dialer:
                 replica = await self._take(agreement, there.own, content)
                 moved.fetched += replica.new
                 held = replica.size
-                await self._give_receipt(agreement, held, replica.cosignature)
+                await self._give_receipts(agreement, replica.encode())
         except IntegrityError as error:
             await self._tell_stop(agreement, error)
             raise
@@ -338,8 +338,8 @@ class Dialer:
         note = await self._get(f"/x/1/{agreement}/{there.own}/checkpoint")
         await self.run(lambda: self.exchange.compare(self.party, agreement, there.own, held, note))
 
-    async def _give_receipt(self, agreement: str, size: int, line: bytes) -> None:
-        await self._send("POST", f"/x/1/{agreement}/receipt/{size}", line, "text/plain")
+    async def _give_receipts(self, agreement: str, receipts: bytes) -> None:
+        await self._send("POST", f"/x/1/{agreement}/receipts", receipts, "text/plain")
 
     async def _tell_stop(self, agreement: str, error: IntegrityError) -> None:
         body = canonical.encode({"code": error.code, "detail": str(error)})
@@ -376,11 +376,10 @@ class Dialer:
             self.exchange.give, self.party, agreement, ledger, start, FRAMES_BYTES
         )
         reply = await self._post_frames(agreement, ledger, await self.run(give))
-        size = int(reply.headers.get("fedbatch-size", "0"))
-        keep = functools.partial(
-            self.exchange.keep_receipt, self.party, agreement, size, reply.content
-        )
-        await self.run(keep)
+        keep = functools.partial(self.exchange.keep_receipts, self.party, agreement, reply.content)
+        size: int = await self.run(keep)
+        if size <= start:
+            raise PeerError("the partner gave no receipt", retryable=True, code="peer.receipt")
         return size
 
     async def _post_frames(self, agreement: str, ledger: str, content: bytes) -> httpx.Response:

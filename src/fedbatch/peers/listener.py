@@ -276,14 +276,12 @@ async def _take(call: Call) -> Response:
         size = await run(lambda: replication(call.party, call.agreement).copy_size(call.ledger))
         return _reply(str(size).encode(), "text/x.tlog.size", 409)
     headers = {"fedbatch-size": str(replica.size)}
-    return Response(replica.cosignature, media_type="text/plain", headers=headers)
+    return Response(replica.encode(), media_type="text/plain", headers=headers)
 
 
-async def _receipt(call: Call) -> Response:
-    size, exchange = int(call.request.path_params["size"]), call.listener.exchange
-    await call.listener.run(
-        lambda: exchange.keep_receipt(call.party, call.agreement, size, call.body)
-    )
+async def _receipts(call: Call) -> Response:
+    exchange = call.listener.exchange
+    await call.listener.run(lambda: exchange.keep_receipts(call.party, call.agreement, call.body))
     return _reply(b"{}")
 
 
@@ -330,7 +328,7 @@ def listener_app(listener: Listener) -> Starlette:
             Route("/x/1/{agreement}/proposal", _route(_proposal), methods=["GET", "PUT"]),
             Route("/x/1/{agreement}/acceptance", _route(_acceptance), methods=["GET", "PUT"]),
             Route("/x/1/{agreement}/stopped", _route(_stopped), methods=["POST"]),
-            Route("/x/1/{agreement}/receipt/{size:int}", _route(_receipt), methods=["POST"]),
+            Route("/x/1/{agreement}/receipts", _route(_receipts), methods=["POST"]),
             Route(f"{below}/entries", _route(_entries), methods=["GET", "POST"]),
             Route(f"{below}/root", _route(_root), methods=["GET"]),
             Route(f"{below}/checkpoint", _route(_checkpoint), methods=["GET"]),

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from fedbatch.mapping.extract import Extraction
 from fedbatch.mapping.tables import SourceFile, Table
+from fedbatch.rules.source import Extremes, order_findings
 from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.journals import JournalResult
 from fedbatch.standard.mappings import Mapping
@@ -24,7 +26,40 @@ def source_findings(
 ) -> list[Finding]:
     """Findings over a whole table; nothing is held back by them."""
     del table, mapping
-    return list(_future(file, extraction, now))
+    return [*_future(file, extraction, now), *_order(file, extraction)]
+
+
+def _order(file: SourceFile, extraction: Extraction) -> Iterator[Finding]:
+    """Least ≤ mean ≤ greatest of one parameter, for each batch, sample and time that has them."""
+    rows: dict[str, dict[tuple[str, ...], dict[str, tuple[Decimal, str]]]] = {}
+    for draft in extraction.drafts:
+        record = draft.record
+        if not isinstance(record, JournalResult) or record.value.number is None:
+            continue
+        if record.qualifier not in {"least", "mean", "greatest"} or record.value.comparator:
+            continue
+        parts = (record.term, record.equipment_class, record.position, record.role)
+        name = " ".join(filter(None, parts))
+        # The business key without its parameter: one row of the table.
+        row = (draft.key[0], *draft.key[2:])
+        place = draft.origins[0].locator if draft.origins else ""
+        group = rows.setdefault(name, {}).setdefault(row, {})
+        group[record.qualifier] = (Decimal(record.value.number), place)
+    for name, group_rows in rows.items():
+        yield from order_findings(_extremes(file, name, list(group_rows.values())))
+
+
+def _extremes(file: SourceFile, name: str, rows: list[dict[str, tuple[Decimal, str]]]) -> Extremes:
+    def column(qualifier: str) -> list[Decimal | None]:
+        return [row[qualifier][0] if qualifier in row else None for row in rows]
+
+    return Extremes(
+        name=name,
+        places=[Place(file=file.name, locator=next(iter(row.values()))[1]) for row in rows],
+        least=column("least"),
+        mean=column("mean"),
+        greatest=column("greatest"),
+    )
 
 
 def _future(file: SourceFile, extraction: Extraction, now: str) -> Iterator[Finding]:

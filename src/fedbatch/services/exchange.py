@@ -306,9 +306,14 @@ class Exchange:
             raise InputError(f"a size of at most {row.size}", found=str(size), code="range")
         return replication.root_at(store, row.ledger, size)
 
-    def keep_receipt(self, party: str, agreement: str, size: int, line: bytes) -> None:
-        """Keep the partner's cosignature of this party's ledger."""
-        replication.keep_receipt(self.replication(party, agreement), size, line)
+    def keep_receipts(self, party: str, agreement: str, content: bytes) -> int:
+        """Keep the partner's cosignatures of this party's ledger; the greatest size they cover."""
+        work = self.replication(party, agreement)
+        sizes = []
+        for size, line in replication.decode_receipts(content):
+            replication.keep_receipt(work, size, line)
+            sizes.append(size)
+        return max(sizes, default=0)
 
     def checkpoint(self, party: str, agreement: str, ledger: str) -> bytes:
         """The newest checkpoint of a ledger as a note."""

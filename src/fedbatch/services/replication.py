@@ -114,12 +114,35 @@ class Replication:
 
 @dataclass(slots=True, kw_only=True)
 class Replica:
-    """What a group of frames came to: the size now held, and the newest cosignature line."""
+    """What a group of frames came to: the size now held, and a receipt for each frame.
+
+    A receipt is the size it covers and the cosignature's line; the writer keeps each, so that both
+    nodes know the same time at which an entry was first covered.
+    """
 
     size: int
-    cosignature: bytes = b""
-    new: int = 0
+    receipts: list[tuple[int, bytes]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    new: int = 0
+
+    def encode(self) -> bytes:
+        """The receipts as they cross: one line each, the size before the cosignature's line."""
+        return b"".join(b"%d %s" % (size, line) for size, line in self.receipts)
+
+
+def decode_receipts(content: bytes) -> list[tuple[int, bytes]]:
+    """Undo `Replica.encode`.
+
+    Raises:
+        InputError: not receipts.
+    """
+    receipts = []
+    for row in content.splitlines(keepends=True):
+        size, _, line = row.partition(b" ")
+        if not size.isdigit() or len(size) > 18:  # noqa: PLR2004 - below 2^63
+            raise InputError("a size and a cosignature", found=row[:40].decode("ascii", "replace"))
+        receipts.append((int(size), line))
+    return receipts
 
 
 # ---- giving
@@ -226,7 +249,8 @@ def _take_frame(replication: Replication, ledger: str, frame: Frame, replica: Re
         raise
     if checked.is_repeated:
         kept = store.checkpoint_at(ledger, checked.checkpoint.size)
-        replica.cosignature = kept.cosignature if kept is not None else b""
+        if kept is not None and kept.cosignature:
+            replica.receipts.append((kept.size, kept.cosignature))
         return
     _keep(replication, row, entries, checked, frame.note, replica)
 
@@ -314,7 +338,7 @@ def _keep(
     replication.store.take(taken, audit, answer=judged.answer(checked.checkpoint.size), sign=sign)
     replica.size = checked.checkpoint.size
     replica.new += len(entries)
-    replica.cosignature = line
+    replica.receipts.append((checked.checkpoint.size, line))
     replica.findings += judged.findings
 
 

@@ -1,0 +1,93 @@
+"""Findings at this home: what agreement rules find in both ledgers, and what is held back or refused."""
+
+import msgspec
+
+from fedbatch.node.home import Home, zone_named
+from fedbatch.ports import KnownAgreement
+from fedbatch.rules.judgement import judge_all
+from fedbatch.services.folding import fold_facts
+from fedbatch.services.replication import statements
+from fedbatch.standard import records
+from fedbatch.standard.findings import Finding, Place
+
+__all__ = ["FindingRow", "agreement_findings", "read_findings"]
+
+
+class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding under an agreement; `origin` says who found it: rules here, or a finding record."""
+
+    agreement: str
+    origin: str
+    batch: str
+    finding: Finding
+
+
+def agreement_findings(
+    home: Home, known: KnownAgreement, as_of: str | None = None
+) -> list[Finding]:
+    """What the agreement rules find in both ledgers, as of an instant (default: now)."""
+    body = home.standing(known.agreement).body
+    if body is None:
+        return []
+    facts = fold_facts(home.ledgers(known.agreement))
+    return judge_all(body, facts, as_of or home.clock.now(), zone_named)
+
+
+def read_findings(
+    home: Home, agreement: str | None = None, as_of: str | None = None
+) -> list[FindingRow]:
+    """All findings over all agreements, or those of one, the most severe first."""
+    rows: list[FindingRow] = []
+    for known in home.node.agreements():
+        if agreement not in {None, known.agreement, known.name}:
+            continue
+        if home.standing(known.agreement).body is None:
+            continue
+        numbers = _numbers(home, known)
+        rows += [
+            _row(known, "rules", numbers, item) for item in agreement_findings(home, known, as_of)
+        ]
+        rows += [_row(known, "record", numbers, item) for item in _recorded(home, known)]
+    return sorted(rows, key=lambda row: (row.finding.severity, row.finding.rule, row.batch))
+
+
+def _numbers(home: Home, known: KnownAgreement) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    for _, batch, _, value in home.views(known.agreement).identifiers():
+        found.setdefault(batch, []).append(value)
+    return {batch: " / ".join(values) for batch, values in found.items()}
+
+
+def _row(known: KnownAgreement, origin: str, numbers: dict[str, str], item: Finding) -> FindingRow:
+    """A finding in which batches are called by their numbers."""
+    key = tuple(numbers.get(part, part) for part in item.where.key)
+    batch = next((numbers[part] for part in item.where.key if part in numbers), "")
+    place = msgspec.structs.replace(item.where, key=key)
+    return FindingRow(
+        agreement=known.agreement,
+        origin=origin,
+        batch=batch,
+        finding=msgspec.structs.replace(item, where=place),
+    )
+
+
+def _recorded(home: Home, known: KnownAgreement) -> list[Finding]:
+    """Finding records that stand: held back by the sender, or refused by the receiver."""
+    store = home.ledgers(known.agreement)
+    standing: dict[tuple[str, str], records.FindingRecord] = {}
+    for row in store.ledgers():
+        for _, statement in statements(store, row.ledger):
+            if isinstance(statement.record, records.FindingRecord):
+                standing[row.ledger, statement.record.finding] = statement.record
+    return [
+        Finding(
+            rule=item.rule,
+            severity=item.severity,
+            where=item.where if item.where.key else Place(key=(item.finding,)),
+            found=item.found,
+            expected=item.expected,
+            effect=item.effect,
+        )
+        for item in standing.values()
+        if item.effect != "none"
+    ]

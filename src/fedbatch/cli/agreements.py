@@ -13,6 +13,33 @@ __all__ = ["add_to"]
 _group = typer.Typer(no_args_is_help=True, help="Data agreements: what may cross, and how.")
 
 
+@_group.command("new")
+@guarded
+def new(
+    partner: Annotated[str, typer.Argument(help="The partner, by name or party id.")],
+    role: Annotated[str, typer.Option(help="Your own role: CMO or sponsor.")] = "CMO",
+    out: Annotated[Path, typer.Option(help="The draft.")] = Path("agreement.yaml"),
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
+    """Draft an agreement with a partner; your confirmed mappings give its parameters."""
+    from fedbatch.node.drafting import draft_agreement, write_draft
+    from fedbatch.node.home import Home
+    from fedbatch.node.settings import find_home
+
+    if role not in {"CMO", "sponsor"}:
+        raise InputError("CMO or sponsor", where="--role", found=role)
+    with Home(find_home(home)) as here:
+        id_ = here.ids.fresh("ag")
+        text = draft_agreement(here, here.partner_named(partner), own_role=role, id_=id_)
+    write_draft(out, text)
+    if as_json:
+        show_json({"draft": out, "agreement": id_})
+        return
+    say(f"The draft is {out}. Fill in what says '?', take out what is not agreed.")
+    say(f"Then: `fedbatch agreement check {out}` and `fedbatch agreement propose {out}`.")
+
+
 @_group.command("check")
 @guarded
 def check(

@@ -5,11 +5,68 @@ from typing import Annotated
 
 import typer
 
-from fedbatch.cli.output import As, HomeOption, Json, guarded, say, show_json
+from fedbatch.cli.output import As, HomeOption, Json, guarded, say, show_json, show_table
 
 __all__ = ["add_to"]
 
 _group = typer.Typer(no_args_is_help=True, help="Mappings: which column is which term.")
+
+
+@_group.command("new")
+@guarded
+def new(
+    file: Annotated[Path, typer.Argument(help="A file as the source writes it.")],
+    out: Annotated[Path | None, typer.Option(help="The draft; default: NAME.yaml.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The source's name; default: the file's.")
+    ] = None,
+    zone: Annotated[str | None, typer.Option(help="Its time zone, such as Europe/Zurich.")] = None,
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
+    """Draft a mapping from a file's headers; what is still open is marked and asked."""
+    from fedbatch.node.drafting import draft_mapping, write_draft
+    from fedbatch.node.home import Home, zone_named
+    from fedbatch.node.settings import find_home
+
+    source = name or file.stem.lower().replace(" ", "-")
+    path = out or Path(f"{source}.yaml")
+    if zone is not None:
+        zone_named(zone)
+    with Home(find_home(home)) as here:
+        text, questions = draft_mapping(here, file, name=source, zone=zone)
+    write_draft(path, text)
+    if as_json:
+        show_json({"draft": path, "open": questions})
+        return
+    say(f"The draft is {path}; {questions} questions are open in it.")
+    say(f"Answer them, then: `fedbatch map check {path}` and `fedbatch map confirm {path}`.")
+
+
+@_group.command("terms")
+@guarded
+def terms(
+    words: Annotated[list[str], typer.Argument(help="Words to look for.")],
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
+    """Search the dictionary for terms."""
+    from fedbatch.mapping.suggest import search_terms
+    from fedbatch.node.home import Home
+    from fedbatch.node.settings import find_home
+
+    with Home(find_home(home)) as here:
+        found = search_terms(" ".join(words), here.dictionary)
+    if as_json:
+        show_json({"terms": [{"term": t.term, "name": t.name, "units": t.units} for t in found]})
+        return
+    if not found:
+        say("No term is like that. A term of your own is x.<party>.<name>.")
+        return
+    show_table(
+        ("term", "units", "definition"),
+        [(item.term, ", ".join(item.units), item.definition) for item in found],
+    )
 
 
 @_group.command("check")
@@ -21,13 +78,13 @@ def check(
 ) -> None:
     """Check a mapping's file: what is still open or wrong."""
     from fedbatch.node.home import Home
-    from fedbatch.node.mapping_files import read_mapping
+    from fedbatch.node.mapping_files import check_zone, read_mapping
     from fedbatch.node.settings import find_home
     from fedbatch.services.mappings import check_mapping
 
     with Home(find_home(home)) as here:
         mapping = read_mapping(file)
-        problems = check_mapping(mapping, here.units, here.dictionary)
+        problems = [*check_mapping(mapping, here.units, here.dictionary), *check_zone(mapping)]
     if as_json:
         show_json({"mapping": mapping.source, "problems": problems})
     elif problems:

@@ -10,6 +10,7 @@ from fedbatch.mapping.extract import extract
 from fedbatch.mapping.matching import difference, fingerprint, mapping_fingerprint
 from fedbatch.mapping.tables import Table
 from fedbatch.node.home import Home
+from fedbatch.node.mapping_files import check_zone
 from fedbatch.ports import AuditNote, Person
 from fedbatch.services.checking import source_findings
 from fedbatch.services.intake import IntakeReport, take_in, write_journal_entry
@@ -60,7 +61,7 @@ def confirm_mapping(
     Raises:
         InputError: it is not complete; every fault is named.
     """
-    problems = check_mapping(mapping, home.units, home.dictionary)
+    problems = [*check_mapping(mapping, home.units, home.dictionary), *check_zone(mapping)]
     if problems:
         raise InputError(
             "a mapping without open questions",

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from fedbatch.errors import InputError
+from fedbatch.node.home import zone_named
 from fedbatch.node.yaml_files import read_yaml
 from fedbatch.standard.mappings import Mapping
 
-__all__ = ["read_mapping"]
+__all__ = ["check_zone", "read_mapping"]
 
 
 def read_mapping(path: Path) -> Mapping:
@@ -20,3 +21,12 @@ def read_mapping(path: Path) -> Mapping:
     except OSError as error:
         raise InputError("a mapping's file", where=str(path), found=str(error)) from error
     return read_yaml(content, Mapping, str(path))
+
+
+def check_zone(mapping: Mapping) -> list[str]:
+    """What is wrong with a mapping's zone, if anything."""
+    try:
+        zone_named(mapping.zone)
+    except InputError as error:
+        return [f"zone: {error}"]
+    return []

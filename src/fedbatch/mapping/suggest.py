@@ -1,0 +1,281 @@
+"""Proposals for a new mapping: terms, fields, units, formats, each with its evidence (STATISTICS §6).
+
+Nothing is decided here. A proposal stands in the draft for a person to check; where the evidence does
+not single one thing out, the draft asks and names the choices.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from difflib import SequenceMatcher
+
+from fedbatch.mapping.numbers import NumberReader
+from fedbatch.mapping.tables import Column, Table
+from fedbatch.mapping.times import TimeReader
+from fedbatch.standard.dictionary import Dictionary, Term
+from fedbatch.standard.units import Unit, UnitQuestion, UnitTable
+from fedbatch.standard.values import Time
+
+__all__ = ["ColumnProposal", "TableProposal", "propose", "search_terms"]
+
+_WORDS = re.compile(r"[a-z]+|[0-9]+")
+_BRACKET = re.compile(r"[\[(]([^\])]*)[\])]\s*$")
+# Below this likeness a term is no proposal; above the margin it stands alone.
+_LEAST_LIKENESS = 0.6
+_MARGIN = 0.12
+_CHOICES = 3
+_SAMPLE = 500
+
+_FIELD_WORDS: tuple[tuple[str, frozenset[str]], ...] = (
+    ("batch", frozenset({"batch", "batchno", "batchnumber", "batchid", "charge", "chargennummer"})),
+    ("product", frozenset({"product", "productcode", "material", "code", "article"})),
+    ("sample", frozenset({"sample", "sampleid", "sampleno", "probe"})),
+    ("analyst", frozenset({"analyst", "operator", "user"})),
+    ("method", frozenset({"method", "procedure", "testmethod"})),
+    ("instrument", frozenset({"instrument", "device", "equipmentid"})),
+    ("batch.size", frozenset({"size", "batchsize"})),
+    ("tag", frozenset({"tag", "tagname", "parameter", "test", "testname"})),
+    ("value", frozenset({"value", "result", "reading"})),
+    ("unit", frozenset({"unit", "units", "uom"})),
+    ("quality", frozenset({"quality", "status", "flag"})),
+    ("replicate", frozenset({"replicate", "rep"})),
+)
+_TIME_FIELDS: tuple[tuple[str, frozenset[str]], ...] = (
+    ("batch.start", frozenset({"start", "begin", "beginn", "startdate", "starttime"})),
+    ("batch.end", frozenset({"end", "finish", "ende", "enddate", "endtime"})),
+    ("sample.drawn", frozenset({"drawn", "sampled", "samplingdate", "sampletime"})),
+    ("observed_at", frozenset({"timestamp", "time", "datetime", "date", "observed"})),
+)
+_FORMATS = (
+    "%Y-%m-%dT%H:%M:%S%z",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%d",
+    "%d.%m.%Y %H:%M:%S",
+    "%d.%m.%Y %H:%M",
+    "%d.%m.%Y",
+    "%d/%m/%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M",
+    "%d/%m/%Y",
+    "%m/%d/%Y %H:%M:%S",
+    "%m/%d/%Y %H:%M",
+    "%m/%d/%Y",
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%d-%b-%Y",
+    "%d %b %Y",
+    "%b.%y",
+    "%b %Y",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnProposal:
+    """What a column may be. Exactly one of `field`, `term` and `question` is not empty.
+
+    `evidence` says why; `time_formats` are those under which every text of the column is a time.
+    """
+
+    column: Column
+    occurrence: int
+    field: str = ""
+    term: str = ""
+    unit: str = ""
+    raw_unit: str = ""
+    kind: str = "number"
+    question: str = ""
+    evidence: str = ""
+    time_formats: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableProposal:
+    """A proposal for each column, and the decimal mark as far as the texts show it ("" if not)."""
+
+    columns: tuple[ColumnProposal, ...]
+    decimal_mark: str
+
+
+def _words(text: str) -> list[str]:
+    return _WORDS.findall(text.lower())
+
+
+def _bracket(header: str) -> str:
+    match = _BRACKET.search(header)
+    return match[1].strip() if match else ""
+
+
+def propose(table: Table, dictionary: Dictionary, units: UnitTable) -> TableProposal:
+    """Propose what each column of a table is."""
+    mark = _decimal_mark(table.columns)
+    counts: dict[tuple[str, str], int] = {}
+    proposals = []
+    for column in table.columns:
+        name = (column.group, column.header)
+        counts[name] = counts.get(name, 0) + 1
+        proposals.append(_propose(column, counts[name], mark or ".", dictionary, units))
+    return TableProposal(columns=tuple(proposals), decimal_mark=mark)
+
+
+def _filled(column: Column) -> list[str]:
+    return [text for text in column.texts if text.strip()][:_SAMPLE]
+
+
+def _decimal_mark(columns: Iterable[Column]) -> str:
+    """The mark that the numbers show: at least one number has it, and none has the other."""
+    seen = {".": 0, ",": 0}
+    for column in columns:
+        texts = _filled(column)
+        for mark in seen:
+            reader = NumberReader(decimal_mark=mark)
+            fits = [text for text in texts if reader.read(text) is not None and mark in text]
+            seen[mark] += len(fits)
+    shown = [mark for mark, count in seen.items() if count]
+    return shown[0] if len(shown) == 1 else ""
+
+
+def _propose(
+    column: Column, occurrence: int, mark: str, dictionary: Dictionary, units: UnitTable
+) -> ColumnProposal:
+    texts = _filled(column)
+    name = "".join(_words(_BRACKET.sub("", column.header)))
+    formats = _formats(texts)
+    for field, words in _TIME_FIELDS if formats else ():
+        if name in words:
+            return _time_field(column, occurrence, field, formats)
+    for field, words in _FIELD_WORDS:
+        if name in words:
+            evidence = f"the header says {column.header!r}"
+            return ColumnProposal(
+                column=column, occurrence=occurrence, field=field, evidence=evidence
+            )
+    reader = NumberReader(decimal_mark=mark)
+    is_number = bool(texts) and all(reader.read(text) is not None for text in texts)
+    return _propose_term(column, occurrence, dictionary, units, is_number=is_number)
+
+
+def _time_field(
+    column: Column, occurrence: int, field: str, formats: tuple[str, ...]
+) -> ColumnProposal:
+    if len(formats) > 1:
+        question = f"{field}? its texts fit {' and '.join(formats)}: name one as time_format"
+        return ColumnProposal(
+            column=column, occurrence=occurrence, question=question, time_formats=formats
+        )
+    evidence = f"every text fits {formats[0]} and no other format tried"
+    return ColumnProposal(
+        column=column,
+        occurrence=occurrence,
+        field=field,
+        time_formats=formats,
+        evidence=evidence,
+    )
+
+
+def _formats(texts: Sequence[str]) -> tuple[str, ...]:
+    """The formats under which every text is a time; day and month may still be exchanged."""
+    if not texts:
+        return ()
+    fitting = []
+    for form in _FORMATS:
+        reader = TimeReader(formats=(form,), zone=UTC, zone_name="UTC", zone_basis="assumed")
+        if all(isinstance(reader.read(text), Time) for text in texts):
+            fitting.append(form)
+    return tuple(fitting)
+
+
+def _propose_term(
+    column: Column,
+    occurrence: int,
+    dictionary: Dictionary,
+    units: UnitTable,
+    *,
+    is_number: bool,
+) -> ColumnProposal:
+    unit_text = column.unit.strip() or _bracket(column.header)
+    found = units.find(unit_text) if unit_text else None
+    ranked = _ranked(column, dictionary, units, found if isinstance(found, Unit) else None)
+    if not ranked or not is_number:
+        return ColumnProposal(
+            column=column, occurrence=occurrence, question=_nothing(ranked, is_number=is_number)
+        )
+    (best, term), *others = ranked
+    stands_alone = not others or best - others[0][0] >= _MARGIN
+    problem = _unit_problem(unit_text, found, term)
+    if not stands_alone or problem:
+        choices = " or ".join(item.term for _, item in ranked[:_CHOICES])
+        question = "; ".join(
+            filter(None, (f"{choices}?" if not stands_alone else f"{term.term}?", problem))
+        )
+        return ColumnProposal(column=column, occurrence=occurrence, question=question)
+    return ColumnProposal(
+        column=column,
+        occurrence=occurrence,
+        term=term.term,
+        unit=found.ucum if isinstance(found, Unit) else "",
+        raw_unit=unit_text,
+        evidence=f"{term.name}: likeness {best:.2f}, unit {unit_text}",
+    )
+
+
+def _nothing(ranked: Sequence[tuple[float, Term]], *, is_number: bool) -> str:
+    choices = " or ".join(item.term for _, item in ranked[:_CHOICES])
+    asked = f"{choices}? " if choices else ""
+    kind = "" if is_number else "its texts are not all numbers: kind text or code, absent_texts? "
+    return f"{asked}{kind}a term, a field, a lot, or ignored with a reason".strip()
+
+
+def _unit_problem(text: str, found: Unit | UnitQuestion | None, term: Term) -> str:
+    if isinstance(found, UnitQuestion):
+        return f"{text} may mean {found.choices}"
+    if found is None:
+        usual = ", ".join(term.units) or "1"
+        said = f"{text} is no unit of the table" if text else "no unit is stated"
+        return f"{said}: {usual}?"
+    return ""
+
+
+def _ranked(
+    column: Column, dictionary: Dictionary, units: UnitTable, unit: Unit | None
+) -> list[tuple[float, Term]]:
+    """Terms by likeness of name and synonyms; a unit of another kind rules a term out."""
+    label = " ".join(_words(_BRACKET.sub("", f"{column.group} {column.header}")))
+    scored = []
+    for term in dictionary.terms.values():
+        if unit is not None and not _fits(unit, term, units):
+            continue
+        score = _likeness(label, term)
+        if score >= _LEAST_LIKENESS:
+            scored.append((score, term))
+    return sorted(scored, key=lambda item: (-item[0], item[1].term))
+
+
+def _fits(unit: Unit, term: Term, units: UnitTable) -> bool:
+    bare_percent = unit.ucum == "%" and any(known.startswith("%") for known in term.units)
+    return bare_percent or any(units.is_convertible(unit.ucum, known) for known in term.units)
+
+
+def _likeness(label: str, term: Term) -> float:
+    names = [term.name, term.term.replace(".", " ").replace("_", " "), *term.synonyms]
+    return max(_alike(label, " ".join(_words(name))) for name in names)
+
+
+def _alike(label: str, name: str) -> float:
+    if not label or not name:
+        return 0.0
+    if label == name:
+        return 1.0
+    ours, theirs = set(label.split()), set(name.split())
+    overlap = len(ours & theirs) / len(ours | theirs)
+    return max(SequenceMatcher(None, label, name).ratio() * 0.9, overlap)
+
+
+def search_terms(words: str, dictionary: Dictionary, limit: int = 20) -> list[Term]:
+    """Terms of the dictionary by likeness with some words, the likest first."""
+    label = " ".join(_words(words))
+    scored = [(_likeness(label, term), term) for term in dictionary.terms.values()]
+    scored = [(score + (label in term.definition.lower()) * 0.3, term) for score, term in scored]
+    ranked = sorted(scored, key=lambda item: (-item[0], item[1].term))
+    return [term for score, term in ranked[:limit] if score >= _LEAST_LIKENESS / 2]

@@ -1,0 +1,164 @@
+"""Drafts of mapping and agreement files: filled in as far as evidence goes, the rest as questions."""
+
+from pathlib import Path
+
+import msgspec
+
+from fedbatch.errors import ConflictError
+from fedbatch.mapping.suggest import ColumnProposal, TableProposal, propose
+from fedbatch.mapping.tables import Table
+from fedbatch.node.home import Home
+from fedbatch.node.importing import load_mappings
+from fedbatch.ports import Partner
+from fedbatch.sources.tabular import Layout, read_file
+from fedbatch.standard.mappings import Mapping, MappingRule
+
+__all__ = ["draft_agreement", "draft_mapping", "write_draft"]
+
+_MAPPING_HEAD = """\
+# A draft of {path}. What begins with `open:` is a question: put `term:`, `field:`, `lot:` or
+# `ignored: why` in its place. Check the rest too: it is a proposal, with its evidence behind #.
+# Then: fedbatch map check {name}.yaml && fedbatch map confirm {name}.yaml
+source: {name}
+version: 1
+shape: row_a_batch   # or wide (rows by time or sample), or long (tag, time, value)
+decimal_mark: {mark}
+zone: {zone}
+"""
+_AGREEMENT_HEAD = """\
+# A draft of a data agreement. Everything here is data that both sign; check every line.
+# Then: fedbatch agreement check FILE && fedbatch agreement propose FILE
+id: {id}
+version: 1
+parties:
+  - {{party: {own}, role: {own_role}, name: {own_name}}}
+  - {{party: {partner}, role: {partner_role}, name: {partner_name}}}
+product:
+  - id: product-1
+    name: "?"                    # the product's name
+    identifiers:                 # the CMO's product code, as it stands in its files
+      - {{system: "urn:fedbatch:party:{cmo}:product", value: "?"}}
+sites:
+  - {{site: main, zone: Europe/Zurich}}
+purpose: pilot                   # pilot bars disposition; other purposes need accounts
+effective: {{from: "{today}T00:00:00Z"}}
+"""
+
+
+def write_draft(path: Path, text: str) -> None:
+    """Write a draft, never over another file.
+
+    Raises:
+        ConflictError: there is one.
+    """
+    if path.exists():
+        raise ConflictError(
+            f"{path} is there already; name another with --out", code="draft.exists"
+        )
+    path.write_text(text, encoding="utf-8")
+
+
+def _quoted(text: str) -> str:
+    """A text as YAML reads it back, whatever stands in it."""
+    return msgspec.json.encode(text).decode()
+
+
+def draft_mapping(home: Home, path: Path, *, name: str, zone: str | None) -> tuple[str, int]:
+    """The draft of a mapping for a file, and how many questions it leaves open."""
+    (table,) = read_file(path, Layout()).tables
+    proposal = propose(table, home.dictionary, home.units)
+    mark = _quoted(proposal.decimal_mark) if proposal.decimal_mark else '"?"   # "." or ","'
+    zone_text = zone or '"?"   # the zone of its times, such as Europe/Zurich'
+    head = _MAPPING_HEAD.format(path=path.name, name=name, mark=mark, zone=zone_text)
+    lines = [head + _layout_lines(table) + "rules:"]
+    lines += [_rule_lines(item) for item in proposal.columns]
+    return "\n".join(lines) + "\n", _open_count(proposal, zone)
+
+
+def _open_count(proposal: TableProposal, zone: str | None) -> int:
+    asked = sum(1 for item in proposal.columns if item.question)
+    return asked + (not proposal.decimal_mark) + (zone is None)
+
+
+def _layout_lines(table: Table) -> str:
+    sheet = f", sheet: {_quoted(table.sheet)}" if table.scheme == "cell" else ""
+    return f"layout: {{header_row: {table.header_row}{sheet}}}\n"
+
+
+def _rule_lines(item: ColumnProposal) -> str:
+    parts = [f"header: {_quoted(item.column.header)}"]
+    if item.column.group:
+        parts.append(f"group: {_quoted(item.column.group)}")
+    if item.occurrence > 1:
+        parts.append(f"occurrence: {item.occurrence}")
+    if item.question:
+        parts.append(f"open: {_quoted(item.question)}")
+    elif item.field:
+        parts.append(f"field: {item.field}")
+        if item.time_formats:
+            parts.append(f"time_format: {_quoted(item.time_formats[0])}")
+    else:
+        parts += [
+            f"term: {item.term}",
+            f"raw_unit: {_quoted(item.raw_unit)}",
+            f"unit: {_quoted(item.unit)}",
+        ]
+    remark = f"   # {item.evidence}" if item.evidence else ""
+    return f"  - {{{', '.join(parts)}}}{remark}"
+
+
+# ---- agreements
+
+
+def draft_agreement(home: Home, partner: Partner, *, own_role: str, id_: str) -> str:
+    """The draft of an agreement with a partner: this party's confirmed terms as its parameters."""
+    partner_role = "sponsor" if own_role == "CMO" else "CMO"
+    cmo = home.settings.party if own_role == "CMO" else partner.party
+    head = _AGREEMENT_HEAD.format(
+        id=id_,
+        own=home.settings.party,
+        own_role=own_role,
+        own_name=_quoted(home.settings.name),
+        partner=partner.party,
+        partner_role=partner_role,
+        partner_name=_quoted(partner.name),
+        cmo=cmo,
+        today=home.clock.now()[:10],
+    )
+    return head + _parameters(load_mappings(home)) + _rights()
+
+
+def _parameters(mappings: list[Mapping]) -> str:
+    rules = {
+        (rule.term, rule.position, rule.qualifier, rule.role): rule
+        for mapping in mappings
+        for rule in mapping.rules
+        if rule.term is not None
+    }
+    if not rules:
+        example = "{code: ASSAY, term: assay, role: result, unit: '%{LC}'}"
+        return f"parameters:                      # the codes both use from now on\n  - {example}\n"
+    lines = [
+        "parameters:                      # the codes both use from now on; leave out what is not agreed"
+    ]
+    lines += [_parameter(rule) for rule in rules.values()]
+    return "\n".join(lines) + "\n"
+
+
+def _parameter(rule: MappingRule) -> str:
+    names = filter(None, (rule.term, rule.position, rule.qualifier))
+    code = "_".join(name.replace(" ", "-").replace(".", "_") for name in names).upper()
+    parts = [f"code: {_quoted(code)}", f"term: {rule.term}", f"role: {rule.role}"]
+    if rule.position:
+        parts.append(f"position: {_quoted(rule.position)}")
+    if rule.qualifier:
+        parts.append(f"qualifier: {_quoted(rule.qualifier)}")
+    parts.append(f"unit: {_quoted(rule.unit or '')}")
+    return f"  - {{{', '.join(parts)}}}"
+
+
+def _rights() -> str:
+    types = ("product", "batch", "step", "lot", "transformation", "sample", "result", "finding")
+    lines = ["rights:                          # what may cross; the default is nothing"]
+    lines += [f"  - {{record_type: {name}}}" for name in types]
+    return "\n".join(lines) + "\n"

@@ -57,6 +57,7 @@ class _Valid:
         self._batches = batches
         self._elements = {limit.element for limit in parameter.limits}
         self._is_timed = any(limit.from_ for limit in parameter.limits)
+        self._is_by_batch = any(limit.from_batch for limit in parameter.limits)
         self._found: dict[tuple[str, str | None, str | None], tuple[Limit, ...]] = {}
 
     def limits(self, result: ResultFacts) -> tuple[Limit, ...]:
@@ -64,7 +65,7 @@ class _Valid:
         if element not in self._elements:
             element = None
         instant = self._instant(result) if self._is_timed else None
-        at = (result.batch, element, instant)
+        at = (result.batch if self._is_by_batch else "", element, instant)
         if at not in self._found:
             self._found[at] = limits_at(self.parameter, self._batches, *at)
         return self._found[at]

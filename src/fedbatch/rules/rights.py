@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fedbatch.standard.agreements import AgreedParameter, AgreementBody, Right
 from fedbatch.standard.mappings import Mapping, MappingRule
-from fedbatch.standard.values import ValueStatus
+from fedbatch.standard.values import ValueStatus, in_time
 
 __all__ = ["Measured", "bind", "bindings", "find_right", "status_reaches", "visible_fields"]
 
@@ -72,6 +72,10 @@ def _allows(choices: Sequence[str], value: str) -> bool:
     return "*" in choices or value in choices
 
 
+def _is_over(right: Right, now: str) -> bool:
+    return bool(right.until and now) and in_time(right.until or "") <= in_time(now)
+
+
 def find_right(
     body: AgreementBody,
     record_type: str,
@@ -92,7 +96,7 @@ def find_right(
         now: the present instant, against which `until` is held.
     """
     for right in body.rights:
-        if right.record_type != record_type or (right.until and now and right.until <= now):
+        if right.record_type != record_type or _is_over(right, now):
             continue
         if code and not (_allows(right.codes, code) and _allows(right.roles, role)):
             continue

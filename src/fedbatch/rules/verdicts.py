@@ -18,7 +18,7 @@ from functools import lru_cache
 
 from fedbatch.standard.agreements import Rounding
 from fedbatch.standard.records import Verdict
-from fedbatch.standard.values import Value
+from fedbatch.standard.values import Comparator, Value
 
 __all__ = ["AS_RECORDED", "Bounds", "contains", "judge", "shown", "shown_bounds"]
 
@@ -113,23 +113,36 @@ def _on_grid(stretch: _Stretch, decimals: int) -> _Stretch:
     return _Stretch(low, high)
 
 
-def _stated(value: Value, least: str | None, greatest: str | None) -> _Stretch | None:
-    """The numbers that a value allows, unrounded; None: it states no number."""
-    if value.number is None:
-        return None
+# Bounded small: what helps is that a result's limits and criteria are judged one after the other.
+@lru_cache(maxsize=4096)
+def _allowed(
+    number: str,
+    comparator: Comparator | None,
+    least: str | None,
+    greatest: str | None,
+    decimals: int | None,
+) -> _Stretch:
+    """The numbers that a value allows, rounded if decimals are given."""
+    stretch = _stated(number, comparator, least, greatest)
+    return stretch if decimals is None else _round_stretch(stretch, decimals)
+
+
+def _stated(
+    number: str, comparator: Comparator | None, least: str | None, greatest: str | None
+) -> _Stretch:
     if least is not None or greatest is not None:
         return _Stretch(
             None if least is None else Decimal(least),
             None if greatest is None else Decimal(greatest),
         )
-    number = Decimal(value.number)
-    match value.comparator:
+    exact = Decimal(number)
+    match comparator:
         case None:
-            return _Stretch(number, number)
+            return _Stretch(exact, exact)
         case "<" | "<=":
-            return _Stretch(None, number, has_high=value.comparator == "<=")
+            return _Stretch(None, exact, has_high=comparator == "<=")
         case ">" | ">=":
-            return _Stretch(number, None, has_low=value.comparator == ">=")
+            return _Stretch(exact, None, has_low=comparator == ">=")
         case "~":
             return _Stretch(None, None)
 
@@ -174,12 +187,10 @@ def judge(
     Returns:
         `none` for what states no number, and for what allows numbers that pass and others that fail.
     """
-    allowed = _stated(value, least, greatest)
-    if allowed is None:
+    if value.number is None:
         return "none"
     decimals = rounding.decimals if rounding.kind == "half_up" else None
-    if decimals is not None:
-        allowed = _round_stretch(allowed, decimals)
+    allowed = _allowed(value.number, value.comparator, least, greatest, decimals)
     accepted = _accepted(low, high, inclusive, decimals)
     if accepted.holds(allowed):
         return "pass"

@@ -7,7 +7,6 @@ Fails closed: no window, an open end, or a dispute beyond the tolerance means th
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.records import Equipment
@@ -15,6 +14,10 @@ from fedbatch.standard.rulebook import finding
 from fedbatch.standard.values import in_time, named_key
 
 __all__ = ["Window", "agreed_windows", "batch_at"]
+
+
+# Where no end was stated: after every instant.
+_OPEN = "9999-12-31T23:59:59Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +43,41 @@ def agreed_windows(
     for record in records:
         stated.setdefault((record.equipment, named_key(record.batch)), []).append(record)
     windows: list[Window] = []
+    unsettled: list[Window] = []
     findings: list[Finding] = []
     for (equipment, batch), group in stated.items():
-        if any(item.to is None for item in group):
-            continue
         starts = sorted((item.from_.instant for item in group), key=in_time)
         ends = sorted((item.to.instant for item in group if item.to is not None), key=in_time)
-        if max(_apart(starts), _apart(ends)) > timedelta(seconds=tolerance_s):
+        if len(ends) < len(group):
+            unsettled.append(Window(equipment, batch, starts[0], _OPEN))
+        elif max(_apart(starts), _apart(ends)) > timedelta(seconds=tolerance_s):
             findings.append(_dispute(equipment, batch, starts, ends))
+            unsettled.append(Window(equipment, batch, starts[0], ends[-1]))
         elif in_time(starts[-1]) < in_time(ends[0]):
             windows.append(Window(equipment, batch, starts[-1], ends[0]))
-    return _apart_from_each_other(windows, findings)
+    disputed, overlaps = _overlaps([*windows, *unsettled])
+    return [item for item in windows if item not in disputed], [*findings, *overlaps]
 
 
-def _apart_from_each_other(
-    windows: list[Window], findings: list[Finding]
-) -> tuple[list[Window], list[Finding]]:
-    """Two batches in one piece of equipment at one time: neither window counts."""
+def _overlaps(claims: list[Window]) -> tuple[set[Window], list[Finding]]:
+    """Two batches in one piece of equipment at one time: neither window counts.
+
+    A claim is held against the one of those before it that lasts longest, not just the last: a short
+    window within a long one hides neither.
+    """
     disputed: set[Window] = set()
-    ordered = sorted(windows, key=lambda item: (item.equipment, in_time(item.start)))
-    for one, other in pairwise(ordered):
-        if one.equipment == other.equipment and in_time(other.start) < in_time(one.end):
-            disputed |= {one, other}
-            findings.append(
-                _dispute(one.equipment, other.batch, [one.start, other.start], [one.end, other.end])
-            )
-    return [item for item in windows if item not in disputed], findings
+    findings: list[Finding] = []
+    longest: Window | None = None
+    for claim in sorted(claims, key=lambda item: (item.equipment, in_time(item.start), item.batch)):
+        if longest is None or longest.equipment != claim.equipment:
+            longest = claim
+            continue
+        if in_time(claim.start) < in_time(longest.end):
+            disputed |= {longest, claim}
+            starts, ends = [longest.start, claim.start], [longest.end, claim.end]
+            findings.append(_dispute(claim.equipment, claim.batch, starts, ends))
+        longest = max(longest, claim, key=lambda item: in_time(item.end))
+    return disputed, findings
 
 
 def _apart(instants: list[str]) -> timedelta:

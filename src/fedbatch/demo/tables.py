@@ -105,6 +105,9 @@ def laboratory_table(products: list[Product], *, corrected: bool = False) -> byt
     rows[3][8] = "1.004.812"
     rows[5][5], rows[5][7] = rows[5][7], rows[5][5]
     rows[7][8] = "100.21" if corrected else "10.02"
+    # One impurity above its criterion, one batch softer than its action limit.
+    rows[10][10] = "0.112"
+    rows[12][5:8] = ["60.1", "67.9", "74.8"]
     return _csv([list(HEADERS), *rows])
 
 

@@ -23,6 +23,8 @@ __all__ = ["Worker", "dialer_for", "make_app", "serve", "sync_once"]
 
 log = structlog.get_logger()
 
+# A partner's long poll would hold a stop for half a minute; cut it, it comes again.
+STOP_S = 1
 Run = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
@@ -37,8 +39,8 @@ class Worker:
         return await anyio.to_thread.run_sync(call, limiter=self._limiter)
 
 
-def make_app(home: Home, run: Run) -> Starlette:
-    """The application that partners dial."""
+def make_app(home: Home, run: Run, is_stopping: Callable[[], bool] = lambda: False) -> Starlette:
+    """The application that partners dial; long polls end once `is_stopping`."""
     return listener_app(
         Listener(
             exchange=home.exchange,
@@ -47,6 +49,7 @@ def make_app(home: Home, run: Run) -> Starlette:
             clock=home.clock,
             verify=is_signed,
             run=run,
+            is_stopping=is_stopping,
         )
     )
 
@@ -102,6 +105,8 @@ async def _link(home: Home, partner: Partner, worker: Worker) -> None:
 
     try:
         await keep_linked(dialer, report)
+    except Exception:  # outer loop of a link: another link must not stop for a fault of this one
+        log.exception("link.failed", partner=partner.name)
     finally:
         await dialer.close()
 
@@ -140,6 +145,7 @@ def _config(home: Home, app: Starlette) -> uvicorn.Config:
             ssl_certfile=str(certificate),
             ssl_keyfile=str(key),
             server_header=False,
+            timeout_graceful_shutdown=STOP_S,
         )
         config.load()
         if config.ssl is not None:
@@ -152,7 +158,14 @@ def _config(home: Home, app: Starlette) -> uvicorn.Config:
             found=home.settings.listen,
             code="settings.tls",
         )
-    return uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False)
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=STOP_S,
+    )
 
 
 async def serve(home: Home, ready: Callable[[], None]) -> None:
@@ -163,7 +176,10 @@ async def serve(home: Home, ready: Callable[[], None]) -> None:
         if not home.settings.listen:
             ready()
             await anyio.sleep_forever()
-        server = uvicorn.Server(_config(home, make_app(home, worker.run)))
+        stopping: list[uvicorn.Server] = []
+        app = make_app(home, worker.run, lambda: any(item.should_exit for item in stopping))
+        server = uvicorn.Server(_config(home, app))
+        stopping.append(server)
 
         async def announce() -> None:
             while not server.started:  # noqa: ASYNC110 - uvicorn offers a flag, no event

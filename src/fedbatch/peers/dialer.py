@@ -450,13 +450,22 @@ async def keep_linked(
 
 
 async def _until_changed(dialer: Dialer, cursor: str) -> None:
-    """Wait until the partner's state or this node's own changes, at most 30 s."""
+    """Wait until the partner's state or this node's own changes, at most 30 s.
+
+    Raises:
+        PeerError: the long poll failed.
+    """
     before = await dialer.run(lambda: dialer.exchange.overview(dialer.party))
+    problems: list[FedbatchError] = []
 
     async with anyio.create_task_group() as group:
 
         async def there() -> None:
-            await dialer.overview(cursor, 30)
+            try:
+                await dialer.overview(cursor, 30)
+            except FedbatchError as error:
+                # Raised below: a task group would wrap it so that nobody recognises it.
+                problems.append(error)
             group.cancel_scope.cancel()
 
         async def here() -> None:
@@ -469,3 +478,5 @@ async def _until_changed(dialer: Dialer, cursor: str) -> None:
 
         group.start_soon(there)
         group.start_soon(here)
+    if problems:
+        raise problems[0]

@@ -82,6 +82,7 @@ class Listener:
     clock: Clock
     verify: Verify
     run: Callable[[Callable[[], Any]], Awaitable[Any]]
+    is_stopping: Callable[[], bool] = lambda: False
 
 
 def _reply(content: bytes, media_type: str = _JSON, status: int = 200) -> Response:
@@ -210,7 +211,7 @@ async def _sizes(call: Call) -> Response:
     """How things stand; with `after` and `wait`, once it is no longer as the caller knows it."""
     after = call.request.query_params.get("after", "")
     with anyio.move_on_after(min(_number(call.request, "wait", 0), WAIT_S_MAX)):
-        while after:
+        while after and not call.listener.is_stopping():
             content = await _overview(call)
             if _cursor(content) != after:
                 return _reply(content)

@@ -18,7 +18,12 @@ def run(*command: str, cwd: Path, home: Path) -> str:
         if not name.startswith(("PYTHON", "VIRTUAL_ENV", "COVERAGE", "FEDBATCH"))
     }
     done = subprocess.run(
-        command, cwd=cwd, env={**environment, "HOME": str(home)}, capture_output=True, text=True
+        command,
+        cwd=cwd,
+        env={**environment, "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
@@ -28,7 +33,7 @@ def run(*command: str, cwd: Path, home: Path) -> str:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        build = "from flit_core.buildapi import build_wheel; print(build_wheel(%r))" % name
+        build = f"from flit_core.buildapi import build_wheel; print(build_wheel({name!r}))"
         wheel = run(sys.executable, "-c", build, cwd=ROOT, home=folder).split()[-1]
         venv.create(folder / "venv", with_pip=True)
         python = str(folder / "venv" / "bin" / "python")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fedbatch.node.findings import agreement_findings
 from fedbatch.node.importing import load_mappings
 from fedbatch.node.reading import read_results
 from fedbatch.node.verifying import verify_home
@@ -104,3 +105,41 @@ def test_a_value_is_known_by_its_batch_number(world: World) -> None:
     rows = read_results(world.nodes["sponsor"].home, batch="1", codes=("DISSOLUTION_MEAN",))
     assert sorted(row.shown for row in rows) == ["93.83", "93.83"]
     assert {row.unit for row in rows} == {"%"}
+
+
+@pytest.mark.usefixtures("laboratory")
+def test_two_reports_of_six_results_differ_in_eighteen_batches(world: World) -> None:
+    for node in world.nodes.values():
+        found = agreement_findings(node.home, node.known("ag-1"))
+        mismatches = [item for item in found if item.rule == "reconcile.mismatch"]
+        assert len(mismatches) == 108
+        assert Counter(Counter(item.where.key[0] for item in mismatches).values()) == {6: 18}
+
+
+@pytest.mark.usefixtures("laboratory")
+def test_both_nodes_find_the_same(world: World) -> None:
+    as_of = "2026-04-01T00:00:00Z"
+    found = [
+        agreement_findings(node.home, node.known("ag-1"), as_of) for node in world.nodes.values()
+    ]
+    assert found[0] == found[1]
+    assert len(found[0]) >= 108
+
+
+def test_least_mean_and_greatest_out_of_order_are_found_and_left(
+    laboratory: IntakeReport,
+) -> None:
+    found = [item for item in laboratory.findings if item.rule == "order.min_mean_max"]
+    hardness = [item for item in found if "tablet.hardness" in item.expected]
+    assert Counter("core" in item.expected for item in hardness) == {True: 479, False: 337}
+    assert len({item.where.locator.partition("C")[0] for item in hardness}) == 488
+
+
+def test_views_rebuild_to_the_same_content(world: World, laboratory: IntakeReport) -> None:
+    assert laboratory.new
+    home = world.nodes["sponsor"].home
+    views = home.views("ag-1")
+    before = views.content()
+    views.drop()
+    assert views.content() == []
+    assert home.views("ag-1").content() == before

@@ -100,23 +100,51 @@ def check(
 @guarded
 def confirm(
     file: Annotated[Path, typer.Argument(help="The mapping's YAML.")],
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Issue the corrections that a change leads to.")
+    ] = False,
     home: HomeOption = None,
     as_: As = None,
     as_json: Json = False,
 ) -> None:
-    """Put a mapping in force under your name; files it fits are read by it from now on."""
+    """Put a mapping in force under your name; files it fits are read by it from now on.
+
+    Where it corrects one in force, its files are read again: the difference is shown, and written as
+    corrections with --apply.
+    """
     from fedbatch.node.home import Home
     from fedbatch.node.importing import confirm_mapping
     from fedbatch.node.mapping_files import read_mapping
+    from fedbatch.node.remapping import difference_of, reread
     from fedbatch.node.settings import find_home
 
     with Home(find_home(home)) as here:
         person = here.acting(as_, "writer")
-        confirmed = confirm_mapping(here, read_mapping(file), person)
+        mapping = read_mapping(file)
+        proposed = confirm_mapping(here, mapping, person, dry_run=True)
+        changes = difference_of(here, proposed, person)
+        changed = sum(item.corrected + item.new + item.held_back for item in changes)
+        if changed and not apply:
+            confirmed = None
+        else:
+            confirmed = confirm_mapping(here, mapping, person)
+            if changed:
+                reread(here, confirmed, person)
     if as_json:
-        show_json({"mapping": confirmed.source, "version": confirmed.version})
-        return
-    say(f"{confirmed.source} version {confirmed.version} is confirmed by {person.name}.")
+        version = confirmed.version if confirmed is not None else None
+        show_json({"mapping": mapping.source, "version": version, "files": changes})
+    else:
+        for item in changes:
+            say(
+                f"{item.file} read again: {item.corrected} values change, {item.new} are new, "
+                f"{item.held_back} would be held back, {item.unchanged} stay."
+            )
+        if confirmed is not None:
+            say(f"{confirmed.source} version {confirmed.version} is confirmed by {person.name}.")
+        else:
+            say("Nothing is written yet: add --apply to confirm it and issue these corrections.")
+    if confirmed is None:
+        raise typer.Exit(1)
 
 
 def add_to(app: typer.Typer) -> None:

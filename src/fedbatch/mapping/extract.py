@@ -216,10 +216,15 @@ class _Work:
     # ---- the row's batch
 
     def _place_rows(self) -> None:
-        """Find out which batch each row is of; rows that do not say are held back whole."""
+        """Find out which batch each row is of; rows that cannot tell are held back whole.
+
+        A row without a batch that names equipment and a time is placed later, by the equipment's
+        window (STANDARD S27): `live` rows have a batch or such a place, `of_batch` rows a batch.
+        """
         own_id, rows = self.ground.own_id, self.rows
         numbers, partners = rows.texts("batch"), rows.texts("batch.partner")
         self.batches: list[str] = []
+        self.live: list[int] = []
         for row in range(len(self.table.rows)):
             number, partner = numbers[row].strip(), partners[row].strip()
             if number:
@@ -228,14 +233,17 @@ class _Work:
                 self.batches.append(own_id("batch.partner", partner))
             else:
                 self.batches.append("")
+            if self.batches[-1] or (rows.text("equipment", row) and rows.text("observed_at", row)):
+                self.live.append(row)
+            else:
                 self._hold_row(row)
+        self.of_batch = [row for row in self.live if self.batches[row]]
         self.out.row_keys = [
             f"{number}|{partner}" for number, partner in zip(numbers, partners, strict=True)
         ]
-        self.live = [row for row, batch in enumerate(self.batches) if batch]
 
     def _hold_row(self, row: int) -> None:
-        doubt = Doubt(rule="row.no_batch", expected="a batch number in the row")
+        doubt = Doubt(rule="row.no_batch", expected="a batch number, or equipment and a time")
         for column, rule in self.assigned:
             if rule.ignored is None and column.texts[row].strip():
                 self.hold("row", (), "", row, column, doubt)
@@ -243,7 +251,7 @@ class _Work:
     def _draft_products(self) -> None:
         codes, names = self.rows.texts("product"), self.rows.texts("product.name")
         column = self.rows.column("product")
-        for row in self.live:
+        for row in self.of_batch:
             code = codes[row].strip()
             if not code:
                 continue
@@ -269,7 +277,7 @@ class _Work:
         if not any(text.strip() for text in products):
             return
         size = self._size_reader()
-        for row in self.live:
+        for row in self.of_batch:
             code = products[row].strip()
             if code:
                 self._draft_batch(row, code, size)
@@ -372,7 +380,7 @@ class _Work:
         if not columns:
             return
         by_header = {column.header: column for column, _ in self.assigned}
-        for row in self.live:
+        for row in self.of_batch:
             inputs: list[records.CarriedLot] = []
             origins: list[Origin] = []
             for column, target in columns:
@@ -425,7 +433,7 @@ class _Work:
         self.add(row, self._draft("transformation", record, origins))
 
     def _draft_steps(self) -> None:
-        for row in self.live:
+        for row in self.of_batch:
             element = self.rows.text("step", row)
             if element is None:
                 continue
@@ -449,7 +457,7 @@ class _Work:
 
     def _draft_equipment(self) -> None:
         bases = {"mes", "unit_tag", "logbook", "person"}
-        for row in self.live:
+        for row in self.of_batch:
             piece = self.rows.text("equipment", row)
             if piece is None:
                 continue
@@ -471,7 +479,7 @@ class _Work:
             self.add(row, self._draft("equipment", record, self._row_origins(row, "equipment")))
 
     def _draft_samples(self) -> None:
-        for row in self.live:
+        for row in self.of_batch:
             number = self.rows.text("sample", row)
             if number is None:
                 continue
@@ -593,7 +601,8 @@ class _Work:
             value = _with_quality(value, known, quality)
         return JournalResult(
             version=1,
-            batch=self.batches[row],
+            batch=self.batches[row] or None,
+            equipment=None if self.batches[row] else self._piece(row),
             term=rule.term or "",
             equipment_class=rule.equipment_class,
             position=rule.position,
@@ -612,6 +621,10 @@ class _Work:
             method=rows.text("method", row),
             instrument=rows.text("instrument", row),
         )
+
+    def _piece(self, row: int) -> str | None:
+        piece = self.rows.text("equipment", row)
+        return self.ground.own_id("equipment", piece) if piece else None
 
     def _hold_result(self, row: int, column: Column, rule: MappingRule, doubt: Doubt) -> None:
         text = column.texts[row]

@@ -6,6 +6,7 @@ from fedbatch.errors import InputError
 from fedbatch.node.home import Home, zone_named
 from fedbatch.node.importing import load_mappings
 from fedbatch.node.yaml_files import read_yaml
+from fedbatch.rules.judgement import check_body
 from fedbatch.rules.rights import bindings
 from fedbatch.standard.agreements import AgreementBody
 from fedbatch.standard.registry import RECORD_TYPES
@@ -33,6 +34,7 @@ def check_agreement(home: Home, body: AgreementBody) -> list[str]:
         *_check_parameters(home, body),
         *_check_rights(body),
         *_check_bindings(home, body),
+        *(item.render() for item in check_body(body, zone_named)),
     ]
 
 

@@ -20,7 +20,7 @@ from fedbatch.standard.findings import Finding
 from fedbatch.standard.mappings import Mapping, TableLayout
 from fedbatch.standard.values import Correction
 
-__all__ = ["confirm_mapping", "find_files", "import_file", "load_mappings"]
+__all__ = ["confirm_mapping", "find_files", "import_file", "layout_of", "load_mappings"]
 
 _SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".xlsb"})
 
@@ -98,7 +98,8 @@ def confirm_mapping(
     return confirmed
 
 
-def _layout(layout: TableLayout) -> Layout:
+def layout_of(layout: TableLayout) -> Layout:
+    """A mapping's layout as the tabular source takes it."""
     return Layout(**msgspec.structs.asdict(layout))
 
 
@@ -111,7 +112,7 @@ def _read_fitting(
     problem: InputError | None = None
     for layout in layouts:
         try:
-            reading = read_file(path, _layout(layout))
+            reading = read_file(path, layout_of(layout))
         except InputError as error:
             problem = problem or error
             continue

@@ -31,7 +31,7 @@ from fedbatch.standard.records import Record
 from fedbatch.standard.rulebook import finding
 from fedbatch.standard.values import Correction
 
-__all__ = ["Intake", "IntakeReport", "content_digest", "take_in", "write_journal_entry"]
+__all__ = ["Intake", "IntakeReport", "content_digest", "preview", "take_in", "write_journal_entry"]
 
 Report = Callable[[int, int], None]
 
@@ -94,6 +94,15 @@ def take_in(
     return work.run(extraction, findings)
 
 
+def preview(
+    extraction: Extraction, file: SourceFile, mapping: Mapping, intake: Intake
+) -> IntakeReport:
+    """What `take_in` would come to; nothing is written."""
+    work = _Work(file=file, mapping=mapping, intake=intake, reason="")
+    work.sort(extraction, ())
+    return work.report
+
+
 class _Work:
     """One file on its way into the journal."""
 
@@ -109,6 +118,14 @@ class _Work:
         self.heads = intake.journal.heads()
 
     def run(self, extraction: Extraction, findings: Sequence[Finding]) -> IntakeReport:
+        items, closed = self.sort(extraction, findings)
+        self._write(extraction.row_keys, items, closed)
+        return self.report
+
+    def sort(
+        self, extraction: Extraction, findings: Sequence[Finding]
+    ) -> tuple[list[HeldItem], list[str]]:
+        """Tell new from changed from equal, and list what is held back and what is supplied."""
         report = self.report
         report.cells = extraction.cells
         report.ignored = extraction.ignored
@@ -120,8 +137,7 @@ class _Work:
         items = self._items(held)
         closed = self._closed(extraction.drafts)
         report.held_back, report.closed = len(items), len(closed)
-        self._write(extraction.row_keys, items, closed)
-        return report
+        return items, closed
 
     def _write(
         self, row_keys: Sequence[str], items: Sequence[HeldItem], closed: Sequence[str]
@@ -165,7 +181,8 @@ class _Work:
         return self._overlay(draft, head)
 
     def _enter_again(self, draft: Draft, record: Record, head: JournalHead) -> None:
-        if content_digest(record) == head.digest and not head.is_withdrawn:
+        digest = content_digest(record)
+        if (digest == head.digest and not head.is_withdrawn) or self._was_decided(head, digest):
             self.report.unchanged += 1
             return
         correction = Correction(
@@ -178,6 +195,20 @@ class _Work:
         self._add(changed, draft, version=version)
         self.report.corrected += 1
         self.report.corrected_ids.append(head.entry_id)
+
+    def _was_decided(self, head: JournalHead, digest: bytes) -> bool:
+        """Whether a person has already replaced, or taken back, just what the source says again."""
+        if head.index < 0:
+            return False
+        entry = self.intake.journal.read(head.index)
+        common = msgspec.json.decode(bytes(entry.data), type=Record)
+        while common.correction is not None and common.correction.reason_code != "source_changed":
+            before = self.intake.journal.read_entry(str(common.supersedes))
+            said = msgspec.json.decode(bytes(before.data), type=journal_struct(head.type))
+            if content_digest(said) == digest:
+                return True
+            common = said
+        return False
 
     def _add(self, record: Record, draft: Draft, *, version: int) -> None:
         entry_id = self.intake.ids.fresh("j")
@@ -301,7 +332,7 @@ class _Work:
         if before is None:
             return []
         here = set(row_keys)
-        gone = [key for key in dict.fromkeys(before.row_keys) if key not in here]
+        gone = [key for key in dict.fromkeys(before.row_keys) if key not in here and key != "|"]
         return [
             finding(
                 "file.row_vanished",

@@ -26,6 +26,7 @@ from fedbatch.errors import (
     IntegrityError,
     StoreError,
 )
+from fedbatch.store.objects import DISK, path_aside
 
 __all__ = ["AUDIT_TABLE", "Database", "Row", "check_sqlite_version", "row_hash"]
 
@@ -34,6 +35,7 @@ Row = tuple[Any, ...]
 
 # SQLite's WAL-reset corruption: fixed in 3.51.3; https://www.sqlite.org/wal.html#walresetbug
 _SAFE_VERSION = (3, 51, 3)
+_PAGE_BYTES_MIN = 512
 _BUSY_MS = 10_000
 _BACK_OFF_S = 1.0
 # What reading damaged bytes can raise: text that is no UTF-8, a number where bytes were, no such row.
@@ -88,11 +90,35 @@ class Database:
         self._migrations = migrations
         self._poisoned = ""
         try:
-            self._connection = apsw.Connection(str(path), vfs=vfs)
-            self._prepare("FULL" if is_evidence else "OFF")
-            self._migrate(migrations)
+            if is_evidence:
+                self._check_beginning(vfs)
+            self._open(path, vfs, "FULL" if is_evidence else "OFF")
         except (apsw.Error, UnicodeDecodeError) as error:
             raise self._translated(error) from error
+        except OSError as error:
+            raise StoreError(f"{path.name} could not be opened: {error.strerror}") from error
+
+    def _open(self, path: Path, vfs: str | None, synchronous: str) -> None:
+        self._connection = apsw.Connection(str(path), vfs=vfs)
+        self._prepare(synchronous)
+        self._migrate(self._migrations)
+
+    def _check_beginning(self, vfs: str | None) -> None:
+        """Make the file where there is none; SQLite would take an emptied one for a new one."""
+        if not self._path.exists():
+            self._create(vfs)
+        elif self._path.stat().st_size < _PAGE_BYTES_MIN:
+            raise IntegrityError(f"{self._path.name} is damaged: cut off", code="store.damaged")
+
+    def _create(self, vfs: str | None) -> None:
+        """Make the file whole, aside, then name it: no cut or kill leaves an empty one behind."""
+        aside = path_aside(self._path)
+        for left in aside.parent.glob(f"{aside.name}*"):
+            left.unlink()
+        self._open(aside, vfs, "FULL")
+        self._connection.close()
+        DISK.name_once(aside, self._path)
+        DISK.sync_folder(self._path.parent)
 
     def _prepare(self, synchronous: str) -> None:
         self._connection.set_busy_timeout(_BUSY_MS)

@@ -3,11 +3,12 @@
 import hashlib
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from fedbatch.errors import InputError, IntegrityError, StoreError
 
-__all__ = ["Files", "ObjectFolder", "write_durably"]
+__all__ = ["DISK", "Files", "ObjectFolder", "path_aside", "write_durably"]
 
 
 class Files:
@@ -28,6 +29,12 @@ class Files:
         """Give the file its name, over whatever had it."""
         path.replace(target)
 
+    def name_once(self, path: Path, target: Path) -> None:
+        """Give the file its name unless one has it already: of several writers the first stands."""
+        with suppress(FileExistsError):
+            target.hardlink_to(path)
+        path.unlink()
+
     def make_folder(self, folder: Path) -> None:
         """Create one folder; there already is a no-op."""
         folder.mkdir(exist_ok=True)
@@ -41,24 +48,47 @@ class Files:
             os.close(handle)
 
 
-_DISK = Files()
+DISK = Files()
 
 
-def write_durably(path: Path, content: bytes, *, mode: int = 0o644, files: Files = _DISK) -> None:
+def path_aside(path: Path) -> Path:
+    """Where a file is made before it has its name; no two threads or processes share it."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+
+
+def write_durably(
+    path: Path,
+    content: bytes,
+    *,
+    mode: int = 0o644,
+    only_first: bool = False,
+    files: Files = DISK,
+) -> None:
     """Write, sync, rename, sync the folder: after this the file is whole, or was never there.
+
+    With `only_first` a file that stands there already stays.
 
     Raises:
         StoreError: the disk failed or is full; the file is not there, or not durably.
     """
-    # Two writers of one name, be it threads or processes, must not share the file aside.
-    aside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+    aside = path_aside(path)
     try:
         _make_folders(path.parent, files)
         files.write(aside, content, mode)
-        files.rename(aside, path)
+        if only_first:
+            files.name_once(aside, path)
+        else:
+            files.rename(aside, path)
         files.sync_folder(path.parent)
     except OSError as error:
         raise StoreError(f"{path.name} could not be written: {error.strerror}") from error
+
+
+def _sync_name(path: Path, files: Files) -> None:
+    try:
+        files.sync_folder(path.parent)
+    except OSError as error:
+        raise StoreError(f"{path.name} could not be synced: {error.strerror}") from error
 
 
 def _make_folders(folder: Path, files: Files) -> None:
@@ -72,7 +102,7 @@ def _make_folders(folder: Path, files: Files) -> None:
 class ObjectFolder:
     """The objects of one agreement, or of the journal."""
 
-    def __init__(self, folder: Path, *, files: Files = _DISK) -> None:
+    def __init__(self, folder: Path, *, files: Files = DISK) -> None:
         self._folder = folder
         self._files = files
 
@@ -89,7 +119,9 @@ class ObjectFolder:
         """
         sha256 = hashlib.sha256(content).hexdigest()
         path = self._path(sha256)
-        if not path.exists():
+        if path.exists():  # whoever wrote it may have failed to sync the name, or not be done
+            _sync_name(path, self._files)
+        else:
             write_durably(path, content, files=self._files)
         return sha256
 

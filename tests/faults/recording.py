@@ -3,7 +3,8 @@
 `RecordingVFS` lies under SQLite, `RecordingFiles` under object files; both write one log. `Disk`
 plays the log up to a cut: what was synced is there; of each write that was not, chance decides
 whether it is dropped, torn at 512 bytes or kept. A renamed file has its new name for certain only
-once its folder is synced. Not modelled: lost names of database files, disks that lie about a sync.
+once its folder is synced. A database file counts as durable as it is when it is opened for the first
+time. Not modelled: lost names of database files.
 """
 
 from collections.abc import Iterator, Sequence
@@ -88,7 +89,8 @@ class RecordingVFS(apsw.VFS):
 
     @override
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
-        self._log.add("open", name_of(name))
+        path = Path(name_of(name))
+        self._log.add("open", path, 0, path.read_bytes() if path.exists() else b"")
         return _RecordedFile(self._log, name, flags)
 
     @override
@@ -167,7 +169,7 @@ class Disk:
     def play(self, event: Event) -> None:
         match event.kind:
             case "open":
-                self.files.setdefault(event.path, _File())
+                self.files.setdefault(event.path, _File(bytearray(event.content)))
             case "write" | "truncate":
                 self.files[event.path].pending.append(event)
             case "sync":

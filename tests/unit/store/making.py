@@ -14,6 +14,7 @@ from fedbatch.ports import (
     ImportRow,
     NewJournalEntry,
     NewLedgerEntry,
+    Person,
     Taken,
 )
 from fedbatch.store.database import Database, Row
@@ -98,6 +99,10 @@ def import_row(name: str) -> ImportRow:
         row_keys=("1", "2"),
         findings=(b"{}",),
     )
+
+
+def person(name: str) -> Person:
+    return Person(person=name, name=content_of(name, 120).decode(), roles=("writer",))
 
 
 def open_ledgers(folder: Path, vfs: str | None = None) -> Ledgers:

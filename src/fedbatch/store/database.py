@@ -239,15 +239,31 @@ class Database:
         Each check stands alone, so that damage in one place hides none in another; whatever reading
         raises is damage.
         """
-        wrong = []
-        for check in (self._check_structure, self._check_schema, self._check_rows, *checks):
-            try:
-                wrong += check()
-            except FedbatchError as error:  # names the file itself
-                wrong.append(str(error))
-            except _DAMAGE as error:
-                wrong.append(f"{self._path.name}: could not be read: {error}")
+        wrong: list[str] = []
+        try:
+            with self._reading():
+                for check in (self._check_structure, self._check_schema, self._check_rows, *checks):
+                    wrong += self._try_check(check)
+        except FedbatchError as error:
+            wrong.append(str(error))
         return wrong
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Show one instant to several queries, whatever other processes write meanwhile."""
+        self.rows("begin")
+        try:
+            yield
+        finally:
+            self._roll_back()
+
+    def _try_check(self, check: Callable[[], list[str]]) -> list[str]:
+        try:
+            return check()
+        except FedbatchError as error:  # names the file itself
+            return [str(error)]
+        except _DAMAGE as error:
+            return [f"{self._path.name}: could not be read: {error}"]
 
     def _check_structure(self) -> list[str]:
         found = [str(row[0]) for row in self.rows("pragma integrity_check")]

@@ -80,14 +80,13 @@ class Ledgers:
 
     def add_ledger(self, ledger: str, *, is_own: bool, origin: str, key: bytes) -> None:
         """Pin a ledger with its origin and key; pinning the same again is a no-op."""
-        known = self._database.row("select origin, key from ledger where ledger = ?", (ledger,))
-        if known is not None:
-            if known != (origin, key):
-                raise IntegrityError(f"ledger {ledger} is pinned otherwise", code="ledger.pinned")
-            return
         with self._database.writing():
-            row = (ledger, int(is_own), origin, key, 0, EMPTY_ROOT, Frontier().encode(), "")
-            self._database.insert("ledger", [row])
+            known = self._database.row("select origin, key from ledger where ledger = ?", (ledger,))
+            if known is None:
+                row = (ledger, int(is_own), origin, key, 0, EMPTY_ROOT, Frontier().encode(), "")
+                self._database.insert("ledger", [row])
+            elif known != (origin, key):
+                raise IntegrityError(f"ledger {ledger} is pinned otherwise", code="ledger.pinned")
 
     def ledgers(self) -> list[LedgerRow]:
         """The own ledger first, then the partner's, as far as they are known."""

@@ -1,5 +1,6 @@
 """The story that `make demo` plays: three nodes as three processes, a cut link, a correction."""
 
+import functools
 import shutil
 import socket
 import subprocess
@@ -161,11 +162,24 @@ def _pair_and_agree(cast: Cast, say: Say) -> None:
     for sponsor, product in ((cast.alpine, ALPINE), (cast.boreal, BOREAL)):
         body = _agreement(cast.cmo, sponsor, product)
         cast.cmo.exchange.propose(sponsor.settings.party, body, "u-1")
-        _wait(lambda home=sponsor: bool(home.node.agreements()), "the proposal")  # type: ignore[misc] # a lambda's default
+        _wait(functools.partial(_is_proposed, sponsor, body.id), "the proposal")
         officer = sponsor.officer(sponsor.acting("u-1", "agreement officer"), "agreement officer")
         sponsor.exchange.accept(body.id, officer)
-        _wait(lambda id_=body.id: cast.cmo.standing(id_).state == "active", "the agreement")  # type: ignore[misc] # a lambda's default
+        _wait(functools.partial(_is_active, cast.cmo, body.id), "the agreement")
     say("Keys pinned on all sides; two data agreements proposed, signed and countersigned.")
+
+
+def _is_proposed(home: Home, agreement: str) -> bool:
+    known = any(item.agreement == agreement for item in home.node.agreements())
+    return known and home.ledgers(agreement).setting("offer_received") is not None
+
+
+def _is_active(home: Home, agreement: str) -> bool:
+    return home.standing(agreement).state == "active"
+
+
+def _has_no_backlog(home: Home) -> bool:
+    return all(not item.backlog for item in read_status(home).agreements)
 
 
 def _pair(cmo: Home, sponsor: Home) -> None:
@@ -278,12 +292,8 @@ def _share_all(cast: Cast) -> None:
 
 
 def _wait_equal(cast: Cast) -> None:
-    _wait(lambda: all(not item.backlog for item in read_status(cast.cmo).agreements), "receipts")
-    for sponsor in (cast.alpine, cast.boreal):
-        _wait(
-            lambda home=sponsor: not read_status(home).agreements[0].backlog,  # type: ignore[misc] # a lambda's default
-            "the sponsor's receipts",
-        )
+    for home in (cast.cmo, cast.alpine, cast.boreal):
+        _wait(functools.partial(_has_no_backlog, home), f"receipts for {home.path.name}")
 
 
 # ---- act three: the link is cut, a value is corrected, the link heals

@@ -1,7 +1,6 @@
 """A home: the folder in which a node keeps everything, opened piece by piece as needed."""
 
 import os
-import socket
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -322,19 +321,3 @@ class Home:
         if not self.settings.address.startswith("https://"):
             return ""
         return certificate_sha256(self.certificate()[0].read_bytes())
-
-    # ---- the run mark (INTEROP §1.6)
-
-    def run_mark(self) -> dict[str, str | int]:
-        """Which machine and which database file this home is; another one is a restored home."""
-        stat = (self.path / "node.sqlite").stat()
-        return {"machine": _machine(), "device": stat.st_dev, "inode": stat.st_ino}
-
-
-def _machine() -> str:
-    for path in (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id")):
-        try:
-            return path.read_text(encoding="ascii").strip()
-        except OSError:
-            continue
-    return socket.gethostname()

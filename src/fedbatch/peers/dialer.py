@@ -239,6 +239,7 @@ class Dialer:
         if not await self._confirmed():
             return moved
         overview, moved.cursor = await self.overview()
+        await self._hear(overview, moved)
         there = {line.agreement: line for line in overview.agreements}
         here: Overview = await self.run(lambda: self.exchange.overview(self.party))
         own = {line.agreement: line for line in here.agreements}
@@ -249,12 +250,21 @@ class Dialer:
                 moved.refusals.append(f"{agreement} {error.code}: {error}")
         return moved
 
+    async def _hear(self, overview: Overview, moved: Moved) -> None:
+        """A restored ledger finds out here, before it appends anything."""
+        try:
+            await self.run(lambda: self.exchange.hear(self.party, overview))
+        except IntegrityError as error:
+            moved.refusals.append(f"{error.code}: {error}")
+
     async def _confirmed(self) -> bool:
         """Tell the partner that this side has confirmed, and learn whether it has."""
         partner: Partner = await self.run(lambda: self.exchange.partner(self.party))
         if not partner.confirmed_here:
             return False
-        reply = await self._send("POST", "/x/1/confirmation", b"{}", "application/json")
+        overview: Overview = await self.run(lambda: self.exchange.overview(self.party))
+        said_here = canonical.encode(overview)
+        reply = await self._send("POST", "/x/1/confirmation", said_here, "application/json")
         said = msgspec.json.decode(reply.content, type=dict[str, bool])
         if said.get("confirmed"):
             await self.run(lambda: self.exchange.note_confirmation(self.party))

@@ -4,6 +4,7 @@ Every request but pairing is signed. What is unknown, forbidden, unsigned or wro
 same 404 with the same body; only a valid key is told that its clock is off.
 """
 
+import contextlib
 import functools
 import hashlib
 import secrets
@@ -31,7 +32,7 @@ from fedbatch.errors import (
 from fedbatch.peers.signatures import CREATED_OFF_S_MAX, Request, SignedAs, read_signature
 from fedbatch.ports import Clock, NodeStore
 from fedbatch.services.agreements import Verify
-from fedbatch.services.exchange import Exchange, NotHereError
+from fedbatch.services.exchange import Exchange, NotHereError, Overview
 from fedbatch.services.pairing import Answer, Pairing, take_introduction
 from fedbatch.services.replication import FRAMES_BYTES
 from fedbatch.standard import canonical
@@ -202,7 +203,11 @@ async def _pair(request: HttpRequest) -> Response:
 
 async def _confirmation(call: Call) -> Response:
     run, exchange = call.listener.run, call.listener.exchange
+    there = canonical.parse(call.body, Overview, "overview")
     await run(lambda: exchange.note_confirmation(call.party))
+    with contextlib.suppress(IntegrityError):
+        # Noted and stopped at this side; the dialer finds the same with its own eyes.
+        await run(lambda: exchange.hear(call.party, there))
     overview = await run(lambda: exchange.overview(call.party))
     return _reply(canonical.encode({"confirmed": overview.confirmed}))
 

@@ -40,8 +40,8 @@ class NotHereError(RefusedError):
 class AgreementLine(msgspec.Struct, frozen=True, kw_only=True):
     """How one agreement stands at the node that answers. Sizes of entries; hashes in hex, "" for none.
 
-    `own` is the answering party's ledger, `copy` how much it holds of the other's, `receipted` how
-    much of its own it holds receipts for.
+    `own` is the answering party's ledger, `copy` how much it holds of the other's and `copy_root` its
+    root there, `receipted` how much of its own it holds receipts for.
     """
 
     agreement: str
@@ -50,6 +50,7 @@ class AgreementLine(msgspec.Struct, frozen=True, kw_only=True):
     root: str = ""
     receipted: int = 0
     copy: int = 0
+    copy_root: str = ""
     proposal: str = ""
     acceptance: str = ""
 
@@ -142,7 +143,27 @@ class Exchange:
             root=own.root.hex(),
             receipted=max(receipts, default=0),
             copy=others[0].size if others else 0,
+            copy_root=others[0].root.hex() if others else "",
         )
+
+    def hear(self, party: str, overview: Overview) -> None:
+        """How things stand at the partner: is what it holds of this party's ledgers all here?
+
+        Raises:
+            IntegrityError: a ledger here is shorter than the partner's copy, or another; it stops.
+        """
+        problem: IntegrityError | None = None
+        for line in overview.agreements:
+            try:
+                work = self.replication(party, line.agreement)
+                if work.store.ledgers() and line.copy_root:
+                    replication.hear(work, line.copy, bytes.fromhex(line.copy_root))
+            except NotHereError:
+                continue
+            except IntegrityError as error:
+                problem = problem or error
+        if problem is not None:
+            raise problem
 
     # ---- agreements
 

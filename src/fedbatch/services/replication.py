@@ -87,6 +87,10 @@ class CopyStore(AgreementStore, Protocol):
         """Stop a ledger, or resume it with ""."""
         ...
 
+    def confirm_place(self) -> None:
+        """The partner was heard and holds nothing that is missing here."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replication:
@@ -272,6 +276,34 @@ def compare(replication: Replication, ledger: str, held: int, note: bytes) -> No
         if error.code in STOPPING:
             _stop(replication, ledger, error, note)
         raise
+
+
+def hear(replication: Replication, held: int, root: bytes) -> None:
+    """What the partner holds of the own ledger: it must be a beginning of it (INTEROP §1.6).
+
+    Raises:
+        IntegrityError: `rollback` (the own ledger is shorter) or `fork`; the own ledger is stopped.
+    """
+    store = replication.store
+    own = store.ledgers()[0]
+    if own.stopped:
+        return
+    problem = None
+    if held > own.size:
+        message = f"the partner holds {held} entries of a ledger of {own.size}"
+        problem = IntegrityError(message, code="rollback")
+    elif held and root != _known_root(store, own.ledger, held):
+        problem = IntegrityError(f"the partner holds another root at {held}", code="fork")
+    if problem is not None:
+        _stop(replication, own.ledger, problem, root)
+        raise problem
+    store.confirm_place()
+
+
+def _known_root(store: CopyStore, ledger: str, size: int) -> bytes:
+    """The own root at a size: a copy ends at a checkpoint, so it is kept."""
+    kept = store.checkpoint_at(ledger, size)
+    return kept.root if kept is not None and kept.size == size else root_at(store, ledger, size)
 
 
 def _unpack(frame: Frame) -> list[bytes | Erased]:

@@ -6,7 +6,7 @@ from fedbatch.ports import AuditNote
 from fedbatch.standard import canonical
 from fedbatch.store.database import Database
 
-__all__ = ["audit_rows", "chain_link", "verify_audit", "write_audit"]
+__all__ = ["START", "audit_rows", "chain_link", "verify_audit", "write_audit"]
 
 START = bytes(32)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from fedbatch.errors import InputError, IntegrityError
+from fedbatch.errors import InputError
 from fedbatch.ports import AuditNote, HeldItem, ImportRow, JournalHead, NewJournalEntry
 from fedbatch.standard import canonical
 from fedbatch.standard.journals import JournalEntry
@@ -18,23 +18,25 @@ _MIGRATIONS = (
     f"""
 {AUDIT_TABLE}
 create table entry (
-    idx integer primary key, entry_id text not null unique, content blob not null, link blob not null
+    idx integer primary key, entry_id text not null unique, content blob not null, link blob not null,
+    row_hash blob not null
 ) strict;
 create table head (
     type text not null, key text not null, idx integer not null, version integer not null,
     digest blob not null, entry_id text not null, source text not null, withdrawn integer not null,
-    primary key (type, key)
+    row_hash blob not null, primary key (type, key)
 ) strict, without rowid;
 create table held (
     id text primary key, type text not null, key text not null, path text not null,
     text text not null, finding blob not null, template blob not null, origins blob not null,
-    source text not null, import_id text not null, state text not null, decision text not null
+    source text not null, import_id text not null, state text not null, decision text not null,
+    row_hash blob not null
 ) strict, without rowid;
 create index held_key on held (type, key, path) where state = 'open';
 create table imported (
     position integer primary key, id text not null unique, file text not null, sha256 text not null,
     mapping text not null, time text not null, by text not null, row_keys blob not null,
-    findings blob not null
+    findings blob not null, row_hash blob not null
 ) strict;
 """,
 )
@@ -82,11 +84,9 @@ class Journal:
             for index, entry in enumerate(entries, first):
                 link = chain_link(link, index, entry.content)
                 rows.append((index, entry.entry_id, entry.content, link))
-            database.execute_many("insert into entry values (?, ?, ?, ?)", rows)
-            database.execute_many(
-                "insert or replace into head values (?, ?, ?, ?, ?, ?, ?, ?)",
-                [_head_row(index, entry) for index, entry in enumerate(entries, first)],
-            )
+            database.insert("entry", rows)
+            heads = [_head_row(index, entry) for index, entry in enumerate(entries, first)]
+            database.insert("head", heads, conflict="replace")
             self._write_held(held, closed)
             if imported is not None:
                 self._write_import(imported)
@@ -94,8 +94,8 @@ class Journal:
         return first
 
     def _write_held(self, held: Sequence[HeldItem], closed: Sequence[str]) -> None:
-        self._database.execute_many(
-            "insert or ignore into held values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        self._database.insert(
+            "held",
             [
                 (
                     item.id,
@@ -113,27 +113,20 @@ class Journal:
                 )
                 for item in held
             ],
+            conflict="ignore",
         )
-        self._database.execute_many(
-            "update held set state = 'closed', decision = 'supplied later' where id = ?",
-            [(id_,) for id_ in closed],
-        )
+        for id_ in closed:
+            self._database.update(
+                "held", {"id": id_}, {"state": "closed", "decision": "supplied later"}
+            )
 
     def _write_import(self, row: ImportRow) -> None:
-        self._database.execute(
-            "insert into imported (id, file, sha256, mapping, time, by, row_keys, findings)"
-            " values (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                row.id,
-                row.file,
-                row.sha256,
-                row.mapping,
-                row.time,
-                row.by,
-                canonical.encode(row.row_keys),
-                canonical.encode([item.decode() for item in row.findings]),
-            ),
-        )
+        last = self._database.row("select coalesce(max(position), 0) from imported")
+        position = int(last[0]) + 1 if last else 1
+        row_keys = canonical.encode(row.row_keys)
+        findings = canonical.encode([item.decode() for item in row.findings])
+        about = (row.id, row.file, row.sha256, row.mapping, row.time, row.by)
+        self._database.insert("imported", [(position, *about, row_keys, findings)])
 
     def decide(self, id: str, decision: str, note: AuditNote) -> None:  # noqa: A002 - the item's id
         """Mark a held-back item as decided."""
@@ -141,9 +134,7 @@ class Journal:
             open_ = self._database.row("select 1 from held where id = ? and state = 'open'", (id,))
             if open_ is None:
                 raise InputError("an item that is held back", found=id, code="held.unknown")
-            self._database.execute(
-                "update held set state = 'decided', decision = ? where id = ?", (decision, id)
-            )
+            self._database.update("held", {"id": id}, {"state": "decided", "decision": decision})
             write_audit(self._database, note)
 
     # ---- reading
@@ -249,14 +240,8 @@ class Journal:
 
     def verify(self) -> list[str]:
         """What is wrong with the chain, place by place; empty when all is well."""
-        try:
-            return [
-                *self._database.check_integrity(),
-                *self._verify_chain(),
-                *verify_audit(self._database),
-            ]
-        except IntegrityError as error:
-            return [str(error)]
+        database = self._database
+        return database.find_damage(self._verify_chain, lambda: verify_audit(database))
 
     def _verify_chain(self) -> list[str]:
         wrong = []

@@ -48,7 +48,7 @@ class KeyRing:
         path = self._path(name)
         if not path.exists():
             key = Ed25519PrivateKey.generate()
-            write_durably(path, key.private_bytes_raw(), mode=_PRIVATE)
+            write_durably(path, key.private_bytes_raw(), mode=_PRIVATE, only_first=True)
         return self.public(name)
 
     def _private(self, name: str) -> Ed25519PrivateKey:
@@ -74,7 +74,7 @@ class KeyRing:
         """32 secret bytes of a name, made at first use."""
         path = self._folder / f"{_checked(name)}.secret"
         if not path.exists():
-            write_durably(path, secrets.token_bytes(32), mode=_PRIVATE)
+            write_durably(path, secrets.token_bytes(32), mode=_PRIVATE, only_first=True)
         return path.read_bytes()
 
 

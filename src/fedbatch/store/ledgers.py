@@ -8,7 +8,7 @@ on the way has ended a public log.
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from fedbatch.errors import InputError, IntegrityError
+from fedbatch.errors import InputError, IntegrityError, RefusedError
 from fedbatch.ledger.frames import BUNDLE_ENTRIES_MAX
 from fedbatch.ledger.tree import EMPTY_ROOT, Frontier, leaf_hash
 from fedbatch.ports import (
@@ -20,9 +20,11 @@ from fedbatch.ports import (
     NewLedgerEntry,
     Taken,
 )
+from fedbatch.standard import canonical
 from fedbatch.store.audit import audit_rows, verify_audit, write_audit
 from fedbatch.store.database import AUDIT_TABLE, Database, Row
 from fedbatch.store.journal import key_text, text_key
+from fedbatch.store.machine import machine_id
 
 __all__ = ["Ledgers"]
 
@@ -31,28 +33,32 @@ _MIGRATIONS = (
 {AUDIT_TABLE}
 create table ledger (
     ledger text primary key, is_own integer not null, origin text not null, key blob not null,
-    size integer not null, root blob not null, frontier blob not null, stopped text not null
+    size integer not null, root blob not null, frontier blob not null, stopped text not null,
+    row_hash blob not null
 ) strict;
 create table entry (
     ledger text not null, idx integer not null, leaf blob not null, content blob not null,
-    primary key (ledger, idx)
+    erased integer not null, primary key (ledger, idx)
 ) strict, without rowid;
 create table head (
     ledger text not null, type text not null, key text not null, idx integer not null,
     version integer not null, digest blob not null, entry_id text not null,
-    withdrawn integer not null, primary key (ledger, type, key)
+    withdrawn integer not null, row_hash blob not null, primary key (ledger, type, key)
 ) strict, without rowid;
 create index head_entry on head (ledger, entry_id);
 create table named (
     ledger text not null, entry_id text not null, idx integer not null, journal text not null,
-    primary key (ledger, entry_id)
+    row_hash blob not null, primary key (ledger, entry_id)
 ) strict, without rowid;
 create index named_journal on named (ledger, journal);
 create table checkpoint (
     ledger text not null, size integer not null, root blob not null, note blob not null,
-    cosignature blob not null, cosigned_at integer not null, primary key (ledger, size)
+    cosignature blob not null, cosigned_at integer not null, row_hash blob not null,
+    primary key (ledger, size)
 ) strict, without rowid;
-create table setting (name text primary key, content blob not null) strict, without rowid;
+create table setting (
+    name text primary key, content blob not null, row_hash blob not null
+) strict, without rowid;
 """,
 )
 _SELECT_HEAD = (
@@ -66,11 +72,24 @@ class Ledgers:
 
     def __init__(self, folder: Path, *, vfs: str | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._database = Database(folder / "ledgers.sqlite", _MIGRATIONS, vfs=vfs)
+        path = folder / "ledgers.sqlite"
+        self._database = Database(path, _MIGRATIONS, vfs=vfs)
+        self._mark = _run_mark(path)
+        kept = self.setting("run_mark")
+        if kept is None:
+            self.keep_setting("run_mark", self._mark)
+        # A copy, a restored backup or another machine: it may be behind what the partner holds.
+        self.is_restored = kept is not None and kept != self._mark
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+    def confirm_place(self) -> None:
+        """The partner was heard and holds nothing that is missing here: appending is safe again."""
+        if self.is_restored:
+            self.keep_setting("run_mark", self._mark)
+            self.is_restored = False
 
     def data_version(self) -> int:
         """Changes when another process has written."""
@@ -80,16 +99,13 @@ class Ledgers:
 
     def add_ledger(self, ledger: str, *, is_own: bool, origin: str, key: bytes) -> None:
         """Pin a ledger with its origin and key; pinning the same again is a no-op."""
-        known = self._database.row("select origin, key from ledger where ledger = ?", (ledger,))
-        if known is not None:
-            if known != (origin, key):
-                raise IntegrityError(f"ledger {ledger} is pinned otherwise", code="ledger.pinned")
-            return
         with self._database.writing():
-            self._database.execute(
-                "insert into ledger values (?, ?, ?, ?, 0, ?, ?, '')",
-                (ledger, int(is_own), origin, key, EMPTY_ROOT, Frontier().encode()),
-            )
+            known = self._database.row("select origin, key from ledger where ledger = ?", (ledger,))
+            if known is None:
+                row = (ledger, int(is_own), origin, key, 0, EMPTY_ROOT, Frontier().encode(), "")
+                self._database.insert("ledger", [row])
+            elif known != (origin, key):
+                raise IntegrityError(f"ledger {ledger} is pinned otherwise", code="ledger.pinned")
 
     def ledgers(self) -> list[LedgerRow]:
         """The own ledger first, then the partner's, as far as they are known."""
@@ -121,9 +137,7 @@ class Ledgers:
     def stop(self, ledger: str, reason: str, note: AuditNote) -> None:
         """Stop a ledger (or resume it with ""); only a person resumes."""
         with self._database.writing():
-            self._database.execute(
-                "update ledger set stopped = ? where ledger = ?", (reason, ledger)
-            )
+            self._database.update("ledger", {"ledger": ledger}, {"stopped": reason})
             write_audit(self._database, note)
 
     # ---- settings of the agreement: bodies, negotiation, cursors
@@ -136,7 +150,7 @@ class Ledgers:
     def keep_setting(self, name: str, content: bytes) -> None:
         """Keep a setting, durably."""
         with self._database.writing():
-            self._database.execute("insert or replace into setting values (?, ?)", (name, content))
+            self._database.insert("setting", [(name, content)], conflict="replace")
 
     # ---- the own ledger
 
@@ -158,6 +172,13 @@ class Ledgers:
     ) -> Appended:
         if not row.is_own:
             raise InputError("an own ledger", found=row.ledger, code="ledger.not_own")
+        _check_frontier(row)
+        if self.is_restored:
+            raise RefusedError(
+                "this home was restored or moved; it appends once the partner has been heard"
+                " (`fedbatch sync`, or `fedbatch serve`)",
+                code="ledger.restored",
+            )
         if row.stopped:
             message = f"ledger {row.ledger} stopped: {row.stopped}"
             raise IntegrityError(message, code="ledger.stopped")
@@ -198,7 +219,7 @@ class Ledgers:
         self, ledger: str, start: int, contents: Sequence[bytes], leaves: Sequence[bytes]
     ) -> None:
         self._database.execute_many(
-            "insert into entry values (?, ?, ?, ?)",
+            "insert into entry values (?, ?, ?, ?, 0)",
             [
                 (ledger, index, leaf, content)
                 for index, (leaf, content) in enumerate(zip(leaves, contents, strict=True), start)
@@ -209,8 +230,8 @@ class Ledgers:
         self, ledger: str, start: int, entries: Sequence[NewLedgerEntry | None]
     ) -> None:
         placed = [(index, entry) for index, entry in enumerate(entries, start) if entry is not None]
-        self._database.execute_many(
-            "insert or replace into head values (?, ?, ?, ?, ?, ?, ?, ?)",
+        self._database.insert(
+            "head",
             [
                 (
                     ledger,
@@ -224,31 +245,31 @@ class Ledgers:
                 )
                 for index, entry in placed
             ],
+            conflict="replace",
         )
-        self._database.execute_many(
-            "insert into named values (?, ?, ?, ?)",
+        self._database.insert(
+            "named",
             [(ledger, entry.entry_id, index, entry.journal) for index, entry in placed],
         )
 
     def _write_tree(self, ledger: str, frontier: Frontier) -> None:
-        self._database.execute(
-            "update ledger set size = ?, root = ?, frontier = ? where ledger = ?",
-            (frontier.size, frontier.root(), frontier.encode(), ledger),
+        self._database.update(
+            "ledger",
+            {"ledger": ledger},
+            {"size": frontier.size, "root": frontier.root(), "frontier": frontier.encode()},
         )
 
     def _write_checkpoint(self, ledger: str, row: CheckpointRow) -> None:
-        self._database.execute(
-            "insert or replace into checkpoint values (?, ?, ?, ?, ?, ?)",
-            (ledger, row.size, row.root, row.note, row.cosignature, row.cosigned_at),
-        )
+        kept = (ledger, row.size, row.root, row.note, row.cosignature, row.cosigned_at)
+        self._database.insert("checkpoint", [kept], conflict="replace")
 
     def keep_cosignature(self, ledger: str, size: int, cosignature: bytes, time: int) -> None:
         """Keep the partner's receipt of an own checkpoint; a kept one stays as it is."""
         with self._database.writing():
-            self._database.execute(
-                "update checkpoint set cosignature = ?, cosigned_at = ?"
-                " where ledger = ? and size = ? and cosignature = x''",
-                (cosignature, time, ledger, size),
+            self._database.update(
+                "checkpoint",
+                {"ledger": ledger, "size": size, "cosignature": b""},
+                {"cosignature": cosignature, "cosigned_at": time},
             )
 
     # ---- the copy of the partner's ledger
@@ -268,6 +289,7 @@ class Ledgers:
         """
         with self._database.writing():
             held = self.ledger(taken.ledger)
+            _check_frontier(held)
             if held.size != taken.first:
                 raise IntegrityError(
                     f"ledger {taken.ledger} is at {held.size}, not {taken.first}",
@@ -285,7 +307,7 @@ class Ledgers:
     def _erase(self, ledger: str, indexes: Sequence[int]) -> None:
         """Destroy the bytes of entries; their leaf hashes stay."""
         self._database.execute_many(
-            "update entry set content = x'' where ledger = ? and idx = ?",
+            "update entry set content = x'', erased = 1 where ledger = ? and idx = ?",
             [(ledger, index) for index in indexes],
         )
 
@@ -357,10 +379,17 @@ class Ledgers:
 
     def checkpoint_at(self, ledger: str, size: int) -> CheckpointRow | None:
         """The kept checkpoint that first covers a size."""
-        for row in self.checkpoints(ledger):
-            if row.size >= size:
-                return row
-        return None
+        row = self._database.row(
+            "select size, root, note, cosignature, cosigned_at from checkpoint"
+            " where ledger = ? and size >= ? order by size limit 1",
+            (ledger, size),
+        )
+        if row is None:
+            return None
+        kept, root, note, cosignature, time = row
+        return CheckpointRow(
+            size=kept, root=root, note=note, cosignature=cosignature, cosigned_at=time
+        )
 
     def audit(self) -> list[AuditNote]:
         """The trail of what was done under this agreement."""
@@ -375,31 +404,45 @@ class Ledgers:
 
     def verify(self) -> list[str]:
         """What is wrong, place by place: hashes, trees, checkpoints' roots, the audit trail."""
-        try:
-            wrong = [*self._database.check_integrity(), *verify_audit(self._database)]
-            for row in self.ledgers():
-                wrong += self._verify_ledger(row)
-        except IntegrityError as error:
-            return [str(error)]
-        return wrong
+        database = self._database
+        return database.find_damage(self._verify_ledgers, lambda: verify_audit(database))
+
+    def _verify_ledgers(self) -> list[str]:
+        return [text for row in self.ledgers() for text in self._verify_ledger(row)]
 
     def _verify_ledger(self, row: LedgerRow) -> list[str]:
         wrong = []
         frontier = Frontier()
         checkpoints = {item.size: item.root for item in self.checkpoints(row.ledger)}
-        expected = 0
-        while rows := self.entries(row.ledger, expected, 4096):
-            for index, leaf, content in rows:
-                if index != expected or (content and leaf_hash(content) != leaf):
-                    wrong.append(f"ledger {row.ledger} entry {expected}: changed, missing or moved")
-                frontier = frontier.extend([leaf])
-                expected += 1
-                root = checkpoints.get(expected)
-                if root is not None and root != frontier.root():
-                    wrong.append(f"ledger {row.ledger} checkpoint {expected}: another root")
-        if (frontier.size, frontier.root()) != (row.size, row.root):
+        for expected, (index, leaf, content, erased) in enumerate(self._scan_all(row.ledger)):
+            whole = leaf_hash(content) == leaf if not erased else content == b""
+            if index != expected or not whole:
+                wrong.append(f"ledger {row.ledger} entry {expected}: changed, missing or moved")
+            frontier = frontier.extend([leaf])
+            if checkpoints.pop(frontier.size, frontier.root()) != frontier.root():
+                wrong.append(f"ledger {row.ledger} checkpoint {frontier.size}: another root")
+        if frontier != row.frontier or (frontier.size, frontier.root()) != (row.size, row.root):
             wrong.append(f"ledger {row.ledger}: size or root differ from the entries")
+        if checkpoints:
+            wrong.append(f"ledger {row.ledger} checkpoint {min(checkpoints)}: entries are missing")
         return wrong
+
+    def _scan_all(self, ledger: str) -> Iterator[Row]:
+        """Index, leaf, bytes and whether erased, of every entry; ends whatever the indexes are."""
+        start = -1
+        while rows := self._database.rows(
+            "select idx, leaf, content, erased from entry where ledger = ? and idx > ?"
+            " order by idx limit 4096",
+            (ledger, start),
+        ):
+            yield from rows
+            start = rows[-1][0]
+
+
+def _check_frontier(row: LedgerRow) -> None:
+    """Refuse to go on from a damaged head: what it led to would be signed."""
+    if (row.frontier.size, row.frontier.root()) != (row.size, row.root):
+        raise IntegrityError(f"the head of ledger {row.ledger} is damaged", code="store.damaged")
 
 
 def _head(row: Row) -> LedgerHead:
@@ -413,3 +456,9 @@ def _head(row: Row) -> LedgerHead:
         entry_id=entry_id,
         is_withdrawn=bool(withdrawn),
     )
+
+
+def _run_mark(path: Path) -> bytes:
+    """Which machine and which file this database is; a restored copy has another (INTEROP §1.6)."""
+    stat = path.stat()
+    return canonical.encode([machine_id(), stat.st_dev, stat.st_ino])

@@ -12,15 +12,24 @@ from fedbatch.store.database import AUDIT_TABLE, Database
 
 __all__ = ["NodeDatabase"]
 
+_CONTENT_TABLES = "\n".join(
+    f"create table {table} ({key} text primary key, content blob not null, row_hash blob not null)"
+    " strict, without rowid;"
+    for table, key in (
+        ("person", "person"),
+        ("partner", "party"),
+        ("invitation", "code_sha256"),
+        ("agreement", "agreement"),
+        ("link", "party"),
+    )
+)
 _MIGRATIONS = (
     f"""
 {AUDIT_TABLE}
-create table person (person text primary key, content blob not null) strict, without rowid;
-create table partner (party text primary key, content blob not null) strict, without rowid;
-create table invitation (code_sha256 text primary key, content blob not null) strict, without rowid;
-create table agreement (agreement text primary key, content blob not null) strict, without rowid;
-create table link (party text primary key, content blob not null) strict, without rowid;
-create table nonce (nonce text primary key, created integer not null) strict, without rowid;
+{_CONTENT_TABLES}
+create table nonce (
+    nonce text primary key, created integer not null, row_hash blob not null
+) strict, without rowid;
 create index nonce_created on nonce (created);
 """,
 )
@@ -38,8 +47,8 @@ class NodeDatabase:
 
     def _write(self, table: str, key: str, item: object, note: AuditNote) -> None:
         with self._database.writing():
-            sql = f"insert or replace into {table} values (?, ?)"  # noqa: S608 - a table of ours
-            self._database.execute(sql, (key, canonical.encode(item)))
+            row = (key, canonical.encode(item))
+            self._database.insert(table, [row], conflict="replace")
             write_audit(self._database, note)
 
     def _all(self, table: str) -> list[bytes]:
@@ -114,9 +123,8 @@ class NodeDatabase:
     def keep_link(self, party: str, content: dict[str, str | int]) -> None:
         """Keep how the link to a partner stands: last contact, failures, what the partner refused."""
         with self._database.writing():
-            self._database.execute(
-                "insert or replace into link values (?, ?)", (party, canonical.encode(content))
-            )
+            row = (party, canonical.encode(content))
+            self._database.insert("link", [row], conflict="replace")
 
     def link(self, party: str) -> dict[str, str | int]:
         """How the link to a partner stands."""
@@ -129,7 +137,7 @@ class NodeDatabase:
             self._database.execute("delete from nonce where created < ?", (now - keep_s,))
             if self._database.row("select 1 from nonce where nonce = ?", (nonce,)) is not None:
                 return False
-            self._database.execute("insert into nonce values (?, ?)", (nonce, now))
+            self._database.insert("nonce", [(nonce, now)])
         return True
 
     # ---- audit
@@ -145,4 +153,4 @@ class NodeDatabase:
 
     def verify(self) -> list[str]:
         """What is wrong here, place by place."""
-        return [*self._database.check_integrity(), *verify_audit(self._database)]
+        return self._database.find_damage(lambda: verify_audit(self._database))

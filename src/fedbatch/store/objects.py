@@ -2,42 +2,109 @@
 
 import hashlib
 import os
+import threading
+from contextlib import suppress
 from pathlib import Path
 
-from fedbatch.errors import InputError, IntegrityError
+from fedbatch.errors import InputError, IntegrityError, StoreError
 
-__all__ = ["ObjectFolder", "write_durably"]
+__all__ = ["DISK", "Files", "ObjectFolder", "path_aside", "write_durably"]
 
 
-def write_durably(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """Write, sync, rename, sync the folder: after this the file is whole, or was never there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+class Files:
+    """The calls that make a file durable, in one place, so that each can be recorded or failed."""
+
+    def write(self, path: Path, content: bytes, mode: int) -> None:
+        """Create the file with these bytes, and sync them."""
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        try:
+            view = memoryview(content)
+            while view:
+                view = view[os.write(handle, view) :]
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def rename(self, path: Path, target: Path) -> None:
+        """Give the file its name, over whatever had it."""
+        path.replace(target)
+
+    def name_once(self, path: Path, target: Path) -> None:
+        """Give the file its name unless one has it already: of several writers the first stands."""
+        with suppress(FileExistsError):
+            target.hardlink_to(path)
+        path.unlink()
+
+    def make_folder(self, folder: Path) -> None:
+        """Create one folder; there already is a no-op."""
+        folder.mkdir(exist_ok=True)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Make the names in a folder durable."""
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+DISK = Files()
+
+
+def path_aside(path: Path) -> Path:
+    """Where a file is made before it has its name; no two threads or processes share it."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+
+
+def write_durably(
+    path: Path,
+    content: bytes,
+    *,
+    mode: int = 0o644,
+    only_first: bool = False,
+    files: Files = DISK,
+) -> None:
+    """Write, sync, rename, sync the folder: after this the file is whole, or was never there.
+
+    With `only_first` a file that stands there already stays.
+
+    Raises:
+        StoreError: the disk failed or is full; the file is not there, or not durably.
+    """
+    aside = path_aside(path)
     try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(handle, view) :]
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    aside.replace(path)
-    _sync_folder(path.parent)
+        _make_folders(path.parent, files)
+        files.write(aside, content, mode)
+        if only_first:
+            files.name_once(aside, path)
+        else:
+            files.rename(aside, path)
+        files.sync_folder(path.parent)
+    except OSError as error:
+        raise StoreError(f"{path.name} could not be written: {error.strerror}") from error
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync_name(path: Path, files: Files) -> None:
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        files.sync_folder(path.parent)
+    except OSError as error:
+        raise StoreError(f"{path.name} could not be synced: {error.strerror}") from error
+
+
+def _make_folders(folder: Path, files: Files) -> None:
+    """Make what is missing of a path; a new folder's own name is synced too."""
+    if not folder.is_dir():
+        _make_folders(folder.parent, files)
+        files.make_folder(folder)
+        files.sync_folder(folder.parent)
 
 
 class ObjectFolder:
     """The objects of one agreement, or of the journal."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, files: Files = DISK) -> None:
         self._folder = folder
+        self._files = files
 
     def _path(self, sha256: str) -> Path:
         if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):  # noqa: PLR2004 - hex digits of a SHA-256
@@ -45,11 +112,17 @@ class ObjectFolder:
         return self._folder / sha256[:2] / sha256[2:]
 
     def write(self, content: bytes) -> str:
-        """Keep the bytes, durably; repeating it is a no-op."""
+        """Keep the bytes, durably; repeating it is a no-op.
+
+        Raises:
+            StoreError: the disk failed or is full.
+        """
         sha256 = hashlib.sha256(content).hexdigest()
         path = self._path(sha256)
-        if not path.exists():
-            write_durably(path, content)
+        if path.exists():  # whoever wrote it may have failed to sync the name, or not be done
+            _sync_name(path, self._files)
+        else:
+            write_durably(path, content, files=self._files)
         return sha256
 
     def has(self, sha256: str) -> bool:
@@ -63,15 +136,26 @@ class ObjectFolder:
             content = path.read_bytes()
         except FileNotFoundError as error:
             raise InputError("an object held here", found=sha256, code="object.missing") from error
+        except OSError as error:
+            raise StoreError(f"object {sha256} could not be read: {error.strerror}") from error
         if hashlib.sha256(content).hexdigest() != sha256:
             raise IntegrityError(f"object {sha256} is damaged", code="object.damaged")
         return content
 
     def verify(self) -> list[str]:
         """Names of objects whose bytes are not what they were."""
-        wrong = []
-        for path in sorted(self._folder.glob("??/*")):
-            name = path.parent.name + path.name
-            if hashlib.sha256(path.read_bytes()).hexdigest() != name:
-                wrong.append(f"object {name}: changed")
-        return wrong
+        return [
+            f"object {path.parent.name}{path.name}: {fault}"
+            for path in sorted(self._folder.glob("??/*"))
+            if not path.name.startswith(".")  # left aside by a write that a cut ended
+            if (fault := _find_fault(path))
+        ]
+
+
+def _find_fault(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return f"could not be read: {error.strerror}"
+    name = path.parent.name + path.name
+    return "" if hashlib.sha256(content).hexdigest() == name else "changed"

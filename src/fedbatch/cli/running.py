@@ -1,4 +1,4 @@
-"""serve, demo: the node itself, and the story that shows it."""
+"""serve, demo, bench: the node itself, and the story that shows it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import anyio
 import typer
 
-from fedbatch.cli.output import HomeOption, Json, guarded, note, say, show_json
+from fedbatch.cli.output import HomeOption, Json, guarded, note, say, show_json, show_table
 
 __all__ = ["add_to"]
 
@@ -41,7 +41,34 @@ def demo(
     raise typer.Exit(run(folder, say))
 
 
+@guarded
+def bench(as_json: Json = False) -> None:
+    """Measure this machine: every figure beside its bar and its comparison in the same run."""
+    from fedbatch.bench.measures import measure_all
+
+    figures = measure_all(note)
+    if as_json:
+        show_json({"figures": figures})
+        return
+    show_table(
+        ("figure", "value", "bar", "", "what", "compared with"),
+        [
+            (
+                item.id,
+                f"{item.value:,.2f} {item.unit}",
+                item.bar,
+                "reached" if item.reached else "MISSED",
+                item.what,
+                f"{item.compared:,.2f}: {item.comparison}",
+            )
+            for item in figures
+        ],
+        right="value",
+    )
+
+
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
     app.command()(serve)
     app.command()(demo)
+    app.command()(bench)

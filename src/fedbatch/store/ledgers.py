@@ -21,6 +21,8 @@ from fedbatch.ports import (
     Taken,
 )
 from fedbatch.standard import canonical
+from fedbatch.standard.envelope import read_entry
+from fedbatch.standard.keys import key_of
 from fedbatch.store.audit import audit_rows, verify_audit, write_audit
 from fedbatch.store.database import AUDIT_TABLE, Database, Row
 from fedbatch.store.journal import key_text, text_key
@@ -45,7 +47,6 @@ create table head (
     version integer not null, digest blob not null, entry_id text not null,
     withdrawn integer not null, row_hash blob not null, primary key (ledger, type, key)
 ) strict, without rowid;
-create index head_entry on head (ledger, entry_id);
 create table named (
     ledger text not null, entry_id text not null, idx integer not null, journal text not null,
     row_hash blob not null, primary key (ledger, entry_id)
@@ -345,7 +346,20 @@ class Ledgers:
 
     def find_head_of(self, ledger: str, entry_id: str) -> LedgerHead | None:
         """The record whose newest version an entry is, or None."""
-        return self._one_head("entry_id = ?", (ledger, entry_id))
+        index = self.find_index(ledger, entry_id)
+        if index is None:
+            return None
+        # Heads are found by key: an index by entry would cost every append for rare withdrawals.
+        ((_, _, content),) = self.entries(ledger, index, 1)
+        statement = read_entry(content) if content else None
+        if statement is None or statement.record is None:
+            return None
+        heading = statement.heading
+        source = heading.source.removeprefix("urn:fedbatch:source:")
+        in_key = source if heading.record_name == "result" else ""
+        key = key_of(statement.record, source=in_key, entry_id=heading.id)
+        head = self.find_head(ledger, heading.record_name, key)
+        return head if head is not None and head.entry_id == entry_id else None
 
     def _one_head(self, where: str, values: Sequence[str]) -> LedgerHead | None:
         row = self._database.row(f"{_SELECT_HEAD} and {where}", values)

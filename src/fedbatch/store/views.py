@@ -6,7 +6,6 @@ evidence, so the database is not synced at every commit.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,23 +44,29 @@ RESULT_COLUMNS = (
     "value_status",
 )
 _FOLD_AT_ONCE = 8192
+# What else a withdrawn record of a type leaves: tables in which its key is a column.
+_BY_KEY: dict[str, tuple[tuple[str, str], ...]] = {
+    "batch": (("batch", "batch"), ("identifier", "batch")),
+    "lot": (("lot", "lot"),),
+    "transformation": (("carried", "transformation"),),
+}
 _MIGRATIONS = (
     """
 create table cursor (ledger text primary key, size integer not null) strict, without rowid;
 create table record (
-    ledger text not null, type text not null, key text not null, idx integer not null,
+    ledger text not null, idx integer not null, type text not null, key text not null,
     version integer not null, entry_id text not null, withdrawn integer not null,
-    primary key (ledger, type, key)
+    primary key (ledger, idx)
 ) strict, without rowid;
+create index record_type on record (type) where type <> 'result';
 create table result (
-    ledger text not null, key text not null, idx integer not null, entry_id text not null,
+    ledger text not null, idx integer not null, entry_id text not null,
     version integer not null, batch text not null, code text not null, role text not null,
     source text not null, form text not null, attempt integer not null, replicate integer not null,
     sample text not null, step text not null, observed_at text not null, kind text not null,
     number text, comparator text, unit text, text text, absent text, raw text,
-    value_status text not null, primary key (ledger, key)
+    value_status text not null, primary key (ledger, idx)
 ) strict, without rowid;
-create index result_entry on result (entry_id);
 create table batch (
     ledger text not null, batch text not null, idx integer not null, entry_id text not null,
     version integer not null, product text not null, start text not null, end text not null,
@@ -85,18 +90,40 @@ create table lot (
 )
 
 
-@dataclass(slots=True)
 class _Rows:
-    """Rows on their way into the tables."""
+    """Rows on their way into the tables, and entries that stand no longer.
 
-    record: list[Row]
-    result: dict[str, Row]
-    batch: list[Row]
-    identifier: list[Row]
-    carried: list[Row]
-    lot: list[Row]
-    status: list[Row]
-    gone: list[Row]
+    Rows lie by ledger and index, in the order in which entries come: nothing is searched for at
+    folding. What an entry supersedes is named by its id, which the ledger's store finds.
+    """
+
+    def __init__(self, find_index: Callable[[str], int | None]) -> None:
+        self.find_index = find_index
+        self.here: dict[str, int] = {}
+        self.record: dict[int, Row] = {}
+        self.result: dict[int, Row] = {}
+        self.batch: list[Row] = []
+        self.identifier: list[Row] = []
+        self.carried: list[Row] = []
+        self.lot: list[Row] = []
+        self.status: list[tuple[str, int]] = []
+        self.gone: list[int] = []
+        self.withdrawn: list[tuple[int, str]] = []
+
+    def index_of(self, entry_id: str) -> int | None:
+        """Where an entry lies, in this group or before it."""
+        found = self.here.get(entry_id)
+        return found if found is not None else self.find_index(entry_id)
+
+    def replace(self, supersedes: str | tuple[str, ...] | None) -> None:
+        """What this entry supersedes stands no longer."""
+        names = (supersedes,) if isinstance(supersedes, str) else supersedes or ()
+        for entry_id in names:
+            index = self.index_of(entry_id)
+            if index is not None:
+                self.record.pop(index, None)
+                self.result.pop(index, None)
+                self.gone.append(index)
 
 
 class Views:
@@ -127,7 +154,7 @@ class Views:
                 raise InputError("views of these ledgers", found="longer ones", code="view.ahead")
             while start < row.size:
                 entries = ledgers.entries(row.ledger, start, _FOLD_AT_ONCE)
-                self._fold(row.ledger, entries)
+                self._fold(ledgers, row.ledger, entries)
                 start += len(entries)
                 folded += len(entries)
                 if report is not None:
@@ -138,8 +165,10 @@ class Views:
         row = self._database.row("select size from cursor where ledger = ?", (ledger,))
         return int(row[0]) if row else 0
 
-    def _fold(self, ledger: str, entries: Sequence[tuple[int, bytes, bytes]]) -> None:
-        rows = _Rows([], {}, [], [], [], [], [], [])
+    def _fold(
+        self, ledgers: Ledgers, ledger: str, entries: Sequence[tuple[int, bytes, bytes]]
+    ) -> None:
+        rows = _Rows(lambda entry_id: ledgers.find_index(ledger, entry_id))
         for index, _, content in entries:
             if not content:
                 continue
@@ -147,6 +176,7 @@ class Views:
                 statement = read_entry(content)
             except InputError:
                 continue
+            rows.here[statement.heading.id] = index
             _fold_statement(ledger, index, statement, rows)
         with self._database.writing():
             self._write(ledger, rows)
@@ -156,9 +186,12 @@ class Views:
 
     def _write(self, ledger: str, rows: _Rows) -> None:
         many = self._database.execute_many
-        many("insert or replace into record values (?, ?, ?, ?, ?, ?, ?)", rows.record)
-        marks = ", ".join("?" * 23)
-        many(f"insert or replace into result values ({marks})", list(rows.result.values()))  # noqa: S608 - question marks
+        gone = [(ledger, index) for index in rows.gone]
+        many("delete from record where ledger = ? and idx = ?", gone)
+        many("delete from result where ledger = ? and idx = ?", gone)
+        many("insert into record values (?, ?, ?, ?, ?, ?, ?)", list(rows.record.values()))
+        marks = ", ".join("?" * len(RESULT_COLUMNS))
+        many(f"insert into result values ({marks})", list(rows.result.values()))  # noqa: S608 - question marks
         many(
             "insert into batch values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set"
             " idx = excluded.idx, entry_id = excluded.entry_id, version = excluded.version,"
@@ -170,33 +203,30 @@ class Views:
         many("insert or replace into identifier values (?, ?, ?, ?)", rows.identifier)
         many("insert or replace into carried values (?, ?, ?, ?, ?, ?, ?, ?)", rows.carried)
         many("insert or replace into lot values (?, ?, ?, ?, ?)", rows.lot)
-        many("update result set value_status = ? where entry_id = ?", rows.status)
-        for entry_id, withdrawal in rows.gone:
-            self._take_back(ledger, entry_id, withdrawal)
+        many(
+            "update result set value_status = ? where ledger = ? and idx = ?",
+            [(status, ledger, index) for status, index in rows.status],
+        )
+        for index, withdrawal in rows.withdrawn:
+            self._take_back(ledger, index, withdrawal)
 
-    def _take_back(self, ledger: str, entry_id: str, withdrawal: str) -> None:
+    def _take_back(self, ledger: str, index: int, withdrawal: str) -> None:
         """A withdrawn record leaves the views; that it was there stays in `record`."""
         row = self._database.row(
-            "select type, key from record where ledger = ? and entry_id = ?", (ledger, entry_id)
+            "select type, key from record where ledger = ? and idx = ?", (ledger, index)
         )
         if row is None:
             return
         type_, key = row
-        change = "update record set withdrawn = 1, entry_id = ?, version = version + 1"
-        place = " where ledger = ? and type = ? and key = ?"
-        self._database.execute(change + place, (withdrawal, ledger, type_, key))
-        tables = {
-            "result": "key",
-            "batch": "batch",
-            "lot": "lot",
-            "transformation": "transformation",
-        }
-        if type_ in tables:
-            table = "carried" if type_ == "transformation" else type_
-            sql = f"delete from {table} where ledger = ? and {tables[type_]} = ?"  # noqa: S608 - our own names
-            self._database.execute(sql, (ledger, key))
-        if type_ == "batch":
-            sql = "delete from identifier where ledger = ? and batch = ?"
+        self._database.execute(
+            "update record set withdrawn = 1, entry_id = ?, version = version + 1"
+            " where ledger = ? and idx = ?",
+            (withdrawal, ledger, index),
+        )
+        sql = "delete from result where ledger = ? and idx = ?"
+        self._database.execute(sql, (ledger, index))
+        for table, column in _BY_KEY.get(type_, ()):
+            sql = f"delete from {table} where ledger = ? and {column} = ?"  # noqa: S608 - our own names
             self._database.execute(sql, (ledger, key))
 
     # ---- reading
@@ -261,30 +291,38 @@ def _instant(time: Time | None) -> str:
 def _fold_statement(ledger: str, index: int, statement: Statement, rows: _Rows) -> None:
     heading, record = statement.heading, statement.record
     if statement.withdrawal is not None:
-        rows.gone.append((str(statement.withdrawal.supersedes), heading.id))
+        taken_back = rows.index_of(str(statement.withdrawal.supersedes))
+        if taken_back is not None:
+            rows.withdrawn.append((taken_back, heading.id))
         return
     if record is None:
-        key: str = heading.id
-        rows.record.append((ledger, heading.record_name, key, index, 1, heading.id, 0))
+        row = (ledger, index, heading.record_name, heading.id, 1, heading.id, 0)
+        rows.record[index] = row
         return
+    if record.supersedes is not None:
+        rows.replace(record.supersedes)
+    source = heading.source.removeprefix("urn:fedbatch:source:")
     if isinstance(record, records.Result):
-        source = heading.source.removeprefix("urn:fedbatch:source:")
-        _fold_result(ledger, index, heading.id, source, record, rows)
-        return
-    key = key_text(keys.key_of(record, entry_id=heading.id))
-    rows.record.append((ledger, heading.record_name, key, index, record.version, heading.id, 0))
-    _fold_other(ledger, index, heading.id, record, rows)
-
-
-def _fold_result(
-    ledger: str, index: int, entry_id: str, source: str, record: records.Result, rows: _Rows
-) -> None:
-    key = key_text(keys.key_of(record, source=source))
-    value = record.value
-    rows.record.append((ledger, "result", key, index, record.version, entry_id, 0))
-    rows.result[key] = (
+        key = keys.key_of(record, source=source)
+        rows.result[index] = _result_row(ledger, index, heading.id, source, record)
+    else:
+        key = keys.key_of(record, entry_id=heading.id)
+        _fold_other(ledger, index, heading.id, record, rows)
+    rows.record[index] = (
         ledger,
-        key,
+        index,
+        heading.record_name,
+        key_text(key),
+        record.version,
+        heading.id,
+        0,
+    )
+
+
+def _result_row(ledger: str, index: int, entry_id: str, source: str, record: records.Result) -> Row:
+    value = record.value
+    return (
+        ledger,
         index,
         entry_id,
         record.version,
@@ -322,7 +360,10 @@ def _fold_other(
             number = record.identifiers[0].value if record.identifiers else ""
             rows.lot.append((ledger, record.lot, index, named_key(record.product), number))
         case records.Approval():
-            rows.status += [(record.to, target.entry) for target in record.targets]
+            for target in record.targets:
+                raised = rows.index_of(target.entry)
+                if raised is not None:
+                    rows.status.append((record.to, raised))
         case _:
             pass
 

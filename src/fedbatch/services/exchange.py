@@ -41,7 +41,8 @@ class AgreementLine(msgspec.Struct, frozen=True, kw_only=True):
     """How one agreement stands at the node that answers. Sizes of entries; hashes in hex, "" for none.
 
     `own` is the answering party's ledger, `copy` how much it holds of the other's and `copy_root` its
-    root there, `receipted` how much of its own it holds receipts for.
+    root there, `receipted` how much of its own it holds receipts for. `stopped` is the code for which
+    its own ledger is stopped, or for which this node cannot read it.
     """
 
     agreement: str
@@ -53,6 +54,7 @@ class AgreementLine(msgspec.Struct, frozen=True, kw_only=True):
     copy_root: str = ""
     proposal: str = ""
     acceptance: str = ""
+    stopped: str = ""
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +127,13 @@ class Exchange:
         return Overview(confirmed=True, agreements=tuple(self._line(item) for item in known))
 
     def _line(self, agreement: str) -> AgreementLine:
+        """How one agreement stands; a damaged one holds the others of this partner not up."""
+        try:
+            return self._read_line(agreement)
+        except IntegrityError as error:
+            return AgreementLine(agreement=agreement, stopped=error.code)
+
+    def _read_line(self, agreement: str) -> AgreementLine:
         store = self.open_store(agreement)
         line = AgreementLine(
             agreement=agreement,
@@ -144,6 +153,7 @@ class Exchange:
             receipted=max(receipts, default=0),
             copy=others[0].size if others else 0,
             copy_root=others[0].root.hex() if others else "",
+            stopped=own.stopped.partition(":")[0],
         )
 
     def hear(self, party: str, overview: Overview) -> None:
@@ -156,8 +166,9 @@ class Exchange:
         for line in overview.agreements:
             try:
                 work = self.replication(party, line.agreement)
-                if work.store.ledgers() and line.copy_root:
-                    replication.hear(work, line.copy, bytes.fromhex(line.copy_root))
+                replication.hear_writer(work, line.own, line.stopped)
+                if line.copy_root:
+                    replication.hear(work, line.copy, agreements.hex_bytes(line.copy_root))
             except NotHereError:
                 continue
             except IntegrityError as error:
@@ -198,6 +209,7 @@ class Exchange:
         store = self.open_store(agreement)
         if store.setting("offer_received") == content:
             return
+        agreements.check_pinned(store, offer.keys)
         self._check_next(store, body)
         store.keep_setting("offer_received", content)
         now = self.clock.now()
@@ -232,6 +244,7 @@ class Exchange:
 
     def propose(self, party: str, body: AgreementBody, by: str) -> None:
         """Propose a body to a partner; it crosses with the next contact."""
+        agreements.check_id(body.id)
         self._remember(party, body)
         store = self.open_store(body.id)
         self._check_next(store, body)
@@ -271,6 +284,7 @@ class Exchange:
         offer = canonical.parse(sent, agreements.Offer, "proposal")
         identity = bytes.fromhex(self.partner(party).identity_key)
         answer = agreements.check_acceptance(content, offer, agreement, identity, self.verify)
+        agreements.check_pinned(store, answer.keys)
         body = canonical.parse(bytes(offer.body), AgreementBody, "proposal")
         by = (store.setting("proposed_by") or b"").decode()
         self._activate(store, body, answer.keys, party, self._officer(by))
@@ -315,10 +329,20 @@ class Exchange:
         store, row = self._named(party, agreement, ledger)
         return replication.frames(store, row.ledger, start, bytes_max)
 
-    def take(self, party: str, agreement: str, ledger: str, content: bytes) -> Replica:
+    def take(
+        self,
+        party: str,
+        agreement: str,
+        ledger: str,
+        content: bytes,
+        *,
+        stops: bool = True,
+        writer_root: bytes | None = None,
+    ) -> Replica:
         """Take in frames of the partner's ledger."""
         self._named(party, agreement, ledger)
-        return replication.take(self.replication(party, agreement), ledger, content)
+        work = self.replication(party, agreement)
+        return replication.take(work, ledger, content, stops=stops, writer_root=writer_root)
 
     def root(self, party: str, agreement: str, ledger: str, size: int) -> bytes:
         """The root of the first `size` entries of this party's ledger."""
@@ -359,6 +383,8 @@ class Exchange:
             return
         store = self._agreement(party, agreement)
         own = store.ledgers()[0]
+        if own.stopped:
+            return
         now = self.clock.now()
         note = AuditNote(act=f"exchange.{error.code}", by="node", time=now, detail=str(error))
         store.stop(own.ledger, f"{error.code}: {error}", note)

@@ -71,11 +71,12 @@ SignHead = Callable[[int, bytes], bytes]
 class Ledgers:
     """The store of one agreement."""
 
-    def __init__(self, folder: Path, *, vfs: str | None = None) -> None:
+    def __init__(self, folder: Path, *, vfs: str | None = None, place: bytes | None = None) -> None:
+        """Open the store of a folder; `place` stands for this machine and file, in tests."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "ledgers.sqlite"
         self._database = Database(path, _MIGRATIONS, vfs=vfs)
-        self._mark = _run_mark(path)
+        self._mark = place or _run_mark(path)
         kept = self.setting("run_mark")
         if kept is None:
             self.keep_setting("run_mark", self._mark)

@@ -238,6 +238,6 @@ def test_change_behind_the_store_is_located(tmp_path: Path, sql: str, located: s
     store.keep_setting("cursor", b"7")
     store.close()
     apsw.Connection(str(tmp_path / "ledgers.sqlite")).execute(sql)
-    store = Ledgers(tmp_path)
+    store = Ledgers(tmp_path, place=b"here")
     assert any(located in text for text in store.verify()), store.verify()
     store.close()

@@ -156,14 +156,15 @@ def measure_import(folder: Path) -> list[Figure]:
 
 
 def _entries(count: int, *, start: int = 0) -> list[NewLedgerEntry]:
-    """Results as sharing posts them, each with one provenance."""
+    """Results as sharing posts them: fifty a batch, batches by random pseudonyms, one provenance."""
     made = []
     for index in range(start, start + count):
+        batch = f"b-{hashlib.sha256(b'%d' % (index // 50)).hexdigest()[:24]}"
         record = records.Result(
             version=1,
-            code="HARD",
+            code=f"HARD-{index % 50}",
             role="result",
-            batch=f"b-{index:024x}",
+            batch=batch,
             form="reportable",
             attempt=1,
             replicate=1,
@@ -183,7 +184,7 @@ def _entries(count: int, *, start: int = 0) -> list[NewLedgerEntry]:
         )
         content = write_entry(
             record,
-            id=f"{index:08x}-0000-8000-a000-000000000000",
+            id=_entry_id(index),
             source="urn:fedbatch:source:s-" + "2" * 24,
             time="2026-03-02T08:00:00.000Z",
             agreement="bench@1",
@@ -195,13 +196,19 @@ def _entries(count: int, *, start: int = 0) -> list[NewLedgerEntry]:
             NewLedgerEntry(
                 content=content,
                 type="result",
-                key=(f"b-{index:024x}", "HARD", "result", "", "reportable", "1", "1", "s-2"),
+                key=(batch, record.code, "result", "", "reportable", "1", "1", "s-2"),
                 version=1,
                 digest=hashlib.sha256(content).digest(),
-                entry_id=f"{index:08x}-0000-8000-a000-000000000000",
+                entry_id=_entry_id(index),
             )
         )
     return made
+
+
+def _entry_id(index: int) -> str:
+    """A UUID as HMAC gives it: no order in it."""
+    digest = hashlib.sha256(b"entry %d" % index).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-a{digest[17:20]}-{digest[20:32]}"
 
 
 def _raw_log(path: Path, groups: Sequence[Sequence[NewLedgerEntry]]) -> float:

@@ -18,9 +18,11 @@ def serve(home: HomeOption = None, as_json: Json = False) -> None:
     JSON: {serving, listen}, once it is ready
     """
     from fedbatch.node.home import Home
+    from fedbatch.node.logs import log_to_stderr
     from fedbatch.node.server import serve as serve_node
     from fedbatch.node.settings import find_home
 
+    log_to_stderr()
     with Home(find_home(home)) as here:
         place = here.settings.listen or "nowhere (it dials only)"
 

@@ -87,7 +87,7 @@ def append(folder: Path, name: str, *, is_early: bool) -> None:
         time.sleep(10)  # there is time to kill it
         return sign_own(size, root)
 
-    store = Ledgers(folder)
+    store = Ledgers(folder, place=b"here")
     for number in count():
         entries = ledger_entries(f"{name} {number}", 2)
         try:

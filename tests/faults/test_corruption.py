@@ -77,7 +77,11 @@ class Kept:
 def open_store(folder: Path) -> Ledgers | Journal | NodeDatabase:
     if folder.name == "journal":
         return Journal(folder)
-    return Ledgers(folder) if folder.name == "ledgers" else NodeDatabase(folder / "node.sqlite")
+    return (
+        Ledgers(folder, place=b"here")
+        if folder.name == "ledgers"
+        else NodeDatabase(folder / "node.sqlite")
+    )
 
 
 def read_store(folder: Path) -> State:

@@ -56,7 +56,7 @@ class Operation:
 
 
 def ledgers(folder: Path, vfs: str | None) -> Ledgers:
-    return Ledgers(folder, vfs=vfs)
+    return Ledgers(folder, vfs=vfs, place=b"here")
 
 
 def journal(folder: Path, vfs: str | None) -> Journal:
@@ -265,7 +265,7 @@ def lose_last_append(folder: Path, *, swallow: bool) -> Outcome:
     for _ in range(30):
         image.mkdir()
         lay_out(disk.cut(len(log.events), chance), image)
-        after = Ledgers(image)
+        after = Ledgers(image, place=b"here")
         outcome.count("" if after.ledger(OWN).size == 3 else "lost")
         after.close()
         shutil.rmtree(image)
@@ -290,7 +290,7 @@ def test_full_disk_refuses_before_promising_and_takes_again_once_there_is_space(
     prepare(folder)
     fault = Fault("full", quota=None)
     vfs = FailingVFS("failing", fault)
-    store = Ledgers(folder, vfs=vfs.name)
+    store = Ledgers(folder, vfs=vfs.name, place=b"here")
     fault.quota = quota
     promised = fill(store)
     assert "write" in fault.failed
@@ -301,7 +301,7 @@ def test_full_disk_refuses_before_promising_and_takes_again_once_there_is_space(
         store.append(OWN, ledger_entries("space again", 1), NOTE, sign_own)
     store.close()
     vfs.unregister()
-    again = Ledgers(folder)
+    again = Ledgers(folder, place=b"here")
     assert again.verify() == []
     assert again.ledger(OWN).size == promised
     assert again.append(OWN, ledger_entries("again", 1), NOTE, sign_own).first == promised
@@ -323,7 +323,7 @@ def test_control_without_a_quota_nothing_is_refused(folder: Path) -> None:
     prepare(folder)
     fault = Fault("full", quota=1 << 30)
     vfs = FailingVFS("failing", fault)
-    store = Ledgers(folder, vfs=vfs.name)
+    store = Ledgers(folder, vfs=vfs.name, place=b"here")
     for number in range(20):
         store.append(OWN, ledger_entries(f"fill {number}", 2), NOTE, sign_own)
     store.close()

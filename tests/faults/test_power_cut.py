@@ -88,7 +88,7 @@ def keep_receipt(store: Ledgers, cosignature: bytes) -> None:
 
 def record_ledgers(log: Log, synchronous: str) -> list[State]:
     vfs = RecordingVFS("recording", log)
-    store = Ledgers(log.folder, vfs=vfs.name)
+    store = Ledgers(log.folder, vfs=vfs.name, place=b"here")
     hasten(store._database, synchronous)
     states = run(log, store._database, ledger_operations(store))
     store.close()
@@ -145,7 +145,7 @@ def fault_in_state(database: Database, states: list[State], promised: int) -> st
 
 
 def fault_in_ledgers(folder: Path, states: list[State], promised: int) -> str:
-    store = Ledgers(folder)
+    store = Ledgers(folder, place=b"here")
     try:
         fault = "; ".join(store.verify()) or fault_in_state(store._database, states, promised)
         if not fault and store.ledgers():  # and it goes on from there

@@ -39,7 +39,7 @@ class Writer:
 
 
 def fault_after(folder: Path, answered: int) -> str:
-    store = Ledgers(folder)
+    store = Ledgers(folder, place=b"here")
     lost = "lost" if store.ledger(OWN).size < answered else ""
     fault = lost or "; ".join(store.verify())
     store.close()
@@ -65,7 +65,7 @@ def test_two_killed_writers_lose_no_answered_entry(folder: Path) -> None:
     outcome = kill_writers(folder, 8)
     assert outcome.cases == 8
     assert not outcome.failures
-    store = Ledgers(folder)
+    store = Ledgers(folder, place=b"here")
     size = store.ledger(OWN).size
     assert size > 16
     assert [index for index, _, _ in store.entries(OWN, 0, size)] == list(range(size))

@@ -24,7 +24,10 @@ def new(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Draft a mapping from a file's headers; what is still open is marked and asked."""
+    """Draft a mapping from a file's headers; what is still open is marked and asked.
+
+    JSON: {draft, open}
+    """
     from fedbatch.node.drafting import draft_mapping, write_draft
     from fedbatch.node.home import Home, zone_named
     from fedbatch.node.settings import find_home
@@ -50,7 +53,10 @@ def terms(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Search the dictionary for terms."""
+    """Search the dictionary for terms.
+
+    JSON: {terms: [{term, name, units}]}
+    """
     from fedbatch.mapping.suggest import search_terms
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
@@ -76,7 +82,10 @@ def check(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Check a mapping's file: what is still open or wrong."""
+    """Check a mapping's file: what is still open or wrong.
+
+    JSON: {mapping, problems: [text]}
+    """
     from fedbatch.node.home import Home
     from fedbatch.node.mapping_files import check_zone, read_mapping
     from fedbatch.node.settings import find_home
@@ -111,6 +120,8 @@ def confirm(
 
     Where it corrects one in force, its files are read again: the difference is shown, and written as
     corrections with --apply.
+
+    JSON: {mapping, version, files: [as import]}; version null where --apply is wanted
     """
     from fedbatch.node.home import Home
     from fedbatch.node.importing import confirm_mapping

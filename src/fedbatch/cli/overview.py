@@ -11,7 +11,10 @@ __all__ = ["add_to"]
 
 @guarded
 def status(home: HomeOption = None, as_json: Json = False) -> None:
-    """Links, agreements, backlog, and what waits for whom."""
+    """Links, agreements, backlog, and what waits for whom.
+
+    JSON: {party, name, journal, held_back, links, agreements, waits}
+    """
     from fedbatch.node.home import Home
     from fedbatch.node.overview import read_status
     from fedbatch.node.settings import find_home
@@ -57,7 +60,11 @@ def batches(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Batches over all agreements, under both parties' numbers."""
+    """Batches over all agreements, under both parties' numbers.
+
+    JSON: {batches: [{agreement, batch, numbers, product, start, end, start_text, end_text, state,
+    size, results}]}
+    """
     from fedbatch.node.home import Home
     from fedbatch.node.overview import read_batches
     from fedbatch.node.settings import find_home

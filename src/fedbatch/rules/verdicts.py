@@ -5,7 +5,6 @@ allows passes, fails if none does, and else decides nothing. Numbers are rounded
 compared; as rounding never changes their order, the ends of what is allowed may be rounded instead.
 """
 
-from dataclasses import dataclass
 from decimal import (
     ROUND_CEILING,
     ROUND_FLOOR,
@@ -15,6 +14,7 @@ from decimal import (
     Decimal,
 )
 from functools import lru_cache
+from typing import NamedTuple
 
 from fedbatch.standard.agreements import Rounding
 from fedbatch.standard.records import Verdict
@@ -31,8 +31,7 @@ AS_RECORDED = Rounding()
 _EXACT = Context(prec=100)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
+class _Stretch(NamedTuple):
     """Numbers between two ends; an end that is None is open to infinity."""
 
     low: Decimal | None

@@ -14,6 +14,7 @@ import msgspec
 
 from fedbatch.ledger.tree import leaf_hash
 from fedbatch.ports import Clock, HeldItem, Ids, JournalHead, JournalStore, LedgerHead
+from fedbatch.rules.due import parse_duration
 from fedbatch.rules.rights import Measured, bind, find_right, status_reaches, visible_fields
 from fedbatch.rules.windows import Window, agreed_windows, batch_at
 from fedbatch.services.posting import Ledgering, Post
@@ -203,7 +204,7 @@ class _Work:
                 if isinstance(record, records.Equipment):
                     statements.append(record)
         self.windows: list[Window]
-        self.windows, disputes = agreed_windows(statements, _seconds(self.body.window_tolerance))
+        self.windows, disputes = agreed_windows(statements, _tolerance_s(self.body))
         own = set(self.batches)
         self.plan.findings += [item for item in disputes if item.where.key[-1] in own]
 
@@ -720,18 +721,12 @@ def _has_site(body: AgreementBody, site: str | None) -> bool:
     return any(item.site == site for item in body.sites) or (site is None and len(body.sites) == 1)
 
 
-def _seconds(duration: str | None) -> int:
-    """Whole seconds of an ISO 8601 duration of hours, minutes and seconds; none is 0."""
-    if duration is None:
+def _tolerance_s(body: AgreementBody) -> int:
+    """How far ends of a window may lie apart, in whole seconds; none is 0."""
+    if body.window_tolerance is None:
         return 0
-    total, digits = 0, ""
-    for character in duration.removeprefix("PT"):
-        if character.isdigit():
-            digits += character
-        else:
-            total += int(digits or 0) * {"H": 3600, "M": 60, "S": 1}.get(character, 0)
-            digits = ""
-    return total
+    span = parse_duration(body.window_tolerance)
+    return (span.weeks * 7 + span.days) * 86_400 + span.seconds
 
 
 def _limited(record: records.Record, right: Right) -> records.Record:

@@ -51,7 +51,6 @@ create table named (
     ledger text not null, entry_id text not null, idx integer not null, journal text not null,
     row_hash blob not null, primary key (ledger, entry_id)
 ) strict, without rowid;
-create index named_journal on named (ledger, journal);
 create table checkpoint (
     ledger text not null, size integer not null, root blob not null, note blob not null,
     cosignature blob not null, cosigned_at integer not null, row_hash blob not null,
@@ -71,11 +70,12 @@ SignHead = Callable[[int, bytes], bytes]
 class Ledgers:
     """The store of one agreement."""
 
-    def __init__(self, folder: Path, *, vfs: str | None = None) -> None:
+    def __init__(self, folder: Path, *, vfs: str | None = None, place: bytes | None = None) -> None:
+        """Open the store of a folder; `place` stands for this machine and file, in tests."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "ledgers.sqlite"
         self._database = Database(path, _MIGRATIONS, vfs=vfs)
-        self._mark = _run_mark(path)
+        self._mark = place or _run_mark(path)
         kept = self.setting("run_mark")
         if kept is None:
             self.keep_setting("run_mark", self._mark)
@@ -188,7 +188,7 @@ class Ledgers:
         self._write_entries(row.ledger, row.size, contents, leaves)
         self._write_heads(row.ledger, row.size, entries)
         frontier = self._sign_heads(row, self._read_back(row.ledger, row.size, leaves), sign)
-        self._write_tree(row.ledger, frontier)
+        self._write_tree(row, frontier)
         return Appended(first=row.size, size=frontier.size, root=frontier.root())
 
     def _sign_heads(self, row: LedgerRow, leaves: Sequence[bytes], sign: SignHead) -> Frontier:
@@ -253,12 +253,12 @@ class Ledgers:
             [(ledger, entry.entry_id, index, entry.journal) for index, entry in placed],
         )
 
-    def _write_tree(self, ledger: str, frontier: Frontier) -> None:
-        self._database.update(
-            "ledger",
-            {"ledger": ledger},
-            {"size": frontier.size, "root": frontier.root(), "frontier": frontier.encode()},
-        )
+    def _write_tree(self, row: LedgerRow, frontier: Frontier) -> None:
+        """The ledger's row under its new head; whole, since it has just been read."""
+        size, root = frontier.size, frontier.root()
+        head = (size, root, frontier.encode(), row.stopped)
+        kept = (row.ledger, int(row.is_own), row.origin, row.key, *head)
+        self._database.insert("ledger", [kept], conflict="replace")
 
     def _write_checkpoint(self, ledger: str, row: CheckpointRow) -> None:
         kept = (ledger, row.size, row.root, row.note, row.cosignature, row.cosigned_at)
@@ -298,7 +298,7 @@ class Ledgers:
                 )
             self._write_entries(taken.ledger, taken.first, taken.entries, taken.leaves)
             self._write_heads(taken.ledger, taken.first, taken.heads)
-            self._write_tree(taken.ledger, taken.frontier)
+            self._write_tree(held, taken.frontier)
             self._write_checkpoint(taken.ledger, taken.checkpoint)
             self._erase(taken.ledger, taken.erased)
             if answer and sign is not None:

@@ -58,7 +58,7 @@ create table record (
     version integer not null, entry_id text not null, withdrawn integer not null,
     primary key (ledger, idx)
 ) strict, without rowid;
-create index record_type on record (type) where type <> 'result';
+create index record_type on record (type);
 create table result (
     ledger text not null, idx integer not null, entry_id text not null,
     version integer not null, batch text not null, code text not null, role text not null,
@@ -231,20 +231,18 @@ class Views:
             self._take_back(ledger, index, withdrawal)
 
     def _take_back(self, ledger: str, index: int, withdrawal: str) -> None:
-        """A withdrawn record leaves the views; that it was there stays in `record`."""
-        row = self._database.row(
-            "select type, key from record where ledger = ? and idx = ?", (ledger, index)
-        )
+        """A withdrawn record leaves the views; of all but results, `record` says that it was there."""
+        place = (ledger, index)
+        self._database.execute("delete from result where ledger = ? and idx = ?", place)
+        row = self._database.row("select type, key from record where ledger = ? and idx = ?", place)
         if row is None:
             return
         type_, key = row
         self._database.execute(
             "update record set withdrawn = 1, entry_id = ?, version = version + 1"
             " where ledger = ? and idx = ?",
-            (withdrawal, ledger, index),
+            (withdrawal, *place),
         )
-        sql = "delete from result where ledger = ? and idx = ?"
-        self._database.execute(sql, (ledger, index))
         for table, column in _BY_KEY.get(type_, ()):
             sql = f"delete from {table} where ledger = ? and {column} = ?"  # noqa: S608 - our own names
             self._database.execute(sql, (ledger, key))
@@ -277,23 +275,6 @@ class Views:
         """ledger, transformation, position, direction, batch, lot, product, use."""
         return self._database.rows("select * from carried")
 
-    def lots(self) -> list[Row]:
-        """ledger, lot, idx, product, number."""
-        return self._database.rows("select * from lot order by ledger, idx")
-
-    def records(self, type_: str) -> list[Row]:
-        """ledger, key, idx, version, entry_id, withdrawn of the newest version of a type's records."""
-        return self._database.rows(
-            "select ledger, key, idx, version, entry_id, withdrawn from record where type = ?"
-            " order by ledger, idx",
-            (type_,),
-        )
-
-    def counts(self) -> dict[str, int]:
-        """How many records of each type stand."""
-        sql = "select type, count(*) from record where withdrawn = 0 group by type order by type"
-        return dict(self._database.rows(sql))
-
     def content(self) -> list[Row]:
         """Everything the views hold, for comparing two of them."""
         tables = ("cursor", "record", "result", "batch", "identifier", "carried", "lot")
@@ -321,13 +302,12 @@ def _fold_statement(ledger: str, index: int, statement: Statement, rows: _Rows) 
         return
     if record.supersedes is not None:
         rows.replace(record.supersedes)
-    source = heading.source.removeprefix("urn:fedbatch:source:")
     if isinstance(record, records.Result):
-        key = keys.key_of(record, source=source)
+        source = heading.source.removeprefix("urn:fedbatch:source:")
         rows.result[index] = _result_row(ledger, index, heading.id, source, record)
-    else:
-        key = keys.key_of(record, entry_id=heading.id)
-        _fold_other(ledger, index, heading.id, record, rows)
+        return
+    key = keys.key_of(record, entry_id=heading.id)
+    _fold_other(ledger, index, heading.id, record, rows)
     rows.record[index] = (
         ledger,
         index,

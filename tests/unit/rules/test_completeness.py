@@ -270,6 +270,17 @@ def test_attempts_and_sources_of_one_replicate_fill_one_item_by_the_first() -> N
     assert [item.entry_id for item in items] == ["e1", ""]
 
 
+def test_the_same_replicate_of_other_samples_and_times_fills_further_items() -> None:
+    stated = [
+        result(sample="s1", entry="e1"),
+        result(sample="s2", entry="e2"),
+        result(observed="2026-03-01T00:00:00Z", entry="e3"),
+        result(observed="2026-03-01T00:00:01Z", entry="e4"),
+    ]
+    items = listed(agreed(count=5), with_results(*stated))
+    assert [item.entry_id for item in items] == ["e1", "e2", "e3", "e4", ""]
+
+
 def test_a_reportable_result_fills_an_item_before_its_replicates() -> None:
     stated = (
         result(is_replicate=True, entry="e1", covered=END),

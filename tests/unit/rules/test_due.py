@@ -37,6 +37,7 @@ def added(start: str, duration: str, calendar: Calendar | None = OFFICE) -> str:
         ("P1W", Duration(1, 0, 0)),
         ("P1W2DT3H4M5S", Duration(1, 2, 11_045)),
         ("PT0S", Duration(0, 0, 0)),
+        ("P5217W", Duration(5217, 0, 0)),
         ("P36525D", Duration(0, 36_525, 0)),
     ],
 )

@@ -296,6 +296,29 @@ def test_limits_are_compared_at_each_beginning_with_what_holds_then() -> None:
     assert nesting(NOR, par, wide) == [("NOR 6.0 to 8.0", "NOR within PAR 6.5 to 7.5")]
 
 
+def test_limits_that_begin_at_instants_are_compared_with_what_holds_then() -> None:
+    since = "2026-03-01T00:00:00Z"
+    wide = Limit(kind="NOR", low="6.0", high="8.0", from_=since)
+    par = Limit(kind="PAR", low="6.5", high="7.5")
+    wider = Limit(kind="PAR", low="5", high="9", from_=since)
+    narrow = Limit(kind="PAR", low="7", high="7", from_="2026-04-01T00:00:00Z")
+    assert nesting(NOR, par, wide, wider) == []
+    assert nesting(wide, NOR, wider, par) == []
+    assert nesting(NOR, par, wide, wider, narrow) == [("NOR 6.0 to 8.0", "NOR within PAR 7 to 7")]
+
+
+def test_limits_that_both_begin_later_are_compared() -> None:
+    inner = Limit(kind="NOR", high="8", from_batch="N-2")
+    outer = Limit(kind="PAR", high="7", from_batch="N-2")
+    assert nesting(inner, outer) == [("NOR at most 8", "NOR within PAR at most 7")]
+
+
+def test_what_leaves_another_only_before_a_later_beginning_is_found() -> None:
+    par = Limit(kind="PAR", low="7", high="7")
+    mended = Limit(kind="PAR", low="5", high="9", from_batch="N-2")
+    assert nesting(NOR, par, mended) == [("NOR 6.8 to 7.2", "NOR within PAR 7 to 7")]
+
+
 def test_a_later_specification_replaces_the_criterion() -> None:
     terms = body(
         parameter(Limit(kind="action", high="8"), Limit(kind="action", high="6", from_batch="N-2"))

@@ -15,8 +15,8 @@ WHOLE = Rounding(kind="half_up", decimals=0)
 
 # Every number a value may allow in the oracle: finer by ten than what bounds and values are made of,
 # and reaching beyond them on both sides.
-FINE = [Decimal(count) / 100 for count in range(-300, 301)]
-COARSE = [f"{Decimal(count) / 10:.1f}" for count in range(-15, 16)]
+FINE = [Decimal(count) / 100 for count in range(-120, 121)]
+COARSE = [f"{Decimal(count) / 10:.1f}" for count in range(-6, 7)]
 
 
 def allows(value: Value, candidate: Decimal) -> bool:
@@ -44,7 +44,7 @@ def passes(
 bounds = st.none() | st.sampled_from(COARSE)
 
 
-@settings(max_examples=400)
+@settings(max_examples=600)
 @given(
     st.sampled_from(COARSE),
     st.sampled_from([None, "<", "<=", ">=", ">", "~"]),
@@ -138,6 +138,21 @@ def test_what_is_below_a_half_rounds_down_though_the_half_itself_rounds_up() -> 
     assert judge(number("0.05", "<="), None, "0.0", rounding=ONE) == "none"
     assert judge(number("-0.05", ">"), "0.0", None, rounding=ONE) == "pass"
     assert judge(number("-0.05", ">="), "0.0", None, rounding=ONE) == "none"
+
+
+def test_an_open_end_rounds_as_the_numbers_beside_it_on_both_sides_of_zero() -> None:
+    assert judge(number("0.05", ">"), "0.1", None, rounding=ONE) == "pass"
+    assert judge(number("-0.05", "<"), None, "-0.1", rounding=ONE) == "pass"
+    assert judge(number("0.25", ">"), "0.3", None, rounding=ONE) == "pass"
+    assert judge(number("-0.25", "<"), None, "-0.3", rounding=ONE) == "pass"
+
+
+def test_bounds_that_do_not_include_themselves_begin_beside_themselves() -> None:
+    assert judge(number("1"), "1", None, inclusive=False) == "fail"
+    assert judge(number("1"), None, "1", inclusive=False) == "fail"
+    assert judge(number("1.1"), "1", "1.2", inclusive=False, rounding=ONE) == "pass"
+    assert judge(number("1.2"), "1", "1.2", inclusive=False, rounding=ONE) == "fail"
+    assert judge(number("1.0"), "1", "1.2", inclusive=False, rounding=ONE) == "fail"
 
 
 def test_no_rounded_number_between_bounds_fails_all() -> None:

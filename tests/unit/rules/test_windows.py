@@ -103,6 +103,19 @@ def test_a_window_that_an_unsettled_one_claims_too_is_not_shared(end: str | None
     assert windows(*claims)[0] == ["b3"]
 
 
+def test_an_unsettled_window_claims_all_that_any_of_its_sources_does() -> None:
+    disputed = [stated("b1", "08:00:00", "10:00:00"), stated("b1", "09:00:00", "11:00:00")]
+    assert windows(*disputed, stated("b2", "07:30:00", "08:30:00")) == ([], 2)
+    assert windows(*disputed, stated("b2", "10:30:00", "11:30:00")) == ([], 2)
+    assert windows(*disputed, stated("b2", "11:00:00", "11:30:00")) == (["b2"], 1)
+
+
+def test_without_a_tolerance_a_second_is_a_dispute() -> None:
+    two = [stated("b1", "08:00:00", "09:00:00"), stated("b1", "08:00:01", "09:00:00")]
+    assert windows(*two) == ([], 1)
+    assert windows(*two, tolerance_s=1) == (["b1"], 0)
+
+
 def test_the_batch_at_an_instant_is_that_of_the_window_with_start_but_without_end() -> None:
     agreed = [
         Window("R1", "b1", day("08:00:00"), day("09:00:00")),

@@ -107,7 +107,7 @@ def person(name: str) -> Person:
 
 def open_ledgers(folder: Path, vfs: str | None = None) -> Ledgers:
     """An agreement's store in which both ledgers are pinned."""
-    store = Ledgers(folder, vfs=vfs)
+    store = Ledgers(folder, vfs=vfs, place=b"here")
     store.add_ledger(OWN, is_own=True, origin=OWN_ORIGIN, key=OWN_KEY.public)
     store.add_ledger(PARTNERS, is_own=False, origin=PARTNERS_ORIGIN, key=PARTNERS_KEY.public)
     return store

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from tests.scenarios.world import Network, Node, World
 
 HEADERS = ("Batch", "Product", "Start", "Substance lot", "Assay (%)", "Hardness (N)")
 AGREED = "ag-1"
+NONCES = itertools.count(1)
 
 
 def row(batch: str, product: str = "T-1", *, assay: str = "100.1", lot: str = "L-1") -> list[str]:
@@ -168,7 +170,6 @@ class Raw:
 
     node: Node
     listener: Node
-    number: int = 0
     network: Network | None = field(default=None)
 
     def headers(
@@ -184,7 +185,6 @@ class Raw:
         key: str | None = None,
         key_id: str | None = None,
     ) -> dict[str, str]:
-        self.number += 1
         request = Request(
             method=method,
             authority="127.0.0.1:8470",
@@ -198,7 +198,7 @@ class Raw:
             request,
             key_id=key_id or self.node.party,
             created=self.node.clock.seconds() if created is None else created,
-            nonce=nonce or f"{self.number:032x}",
+            nonce=nonce or f"{next(NONCES):032x}",
             sign=lambda message: self.node.home.keys.sign(name, message),
         )
 

@@ -351,7 +351,6 @@ class Dialer:
     async def _fetch(self, agreement: str, there: AgreementLine, moved: Moved) -> None:
         exchange = self.exchange
         replication = await self.run(lambda: exchange.replication(self.party, agreement))
-        path = f"/x/1/{agreement}/{there.own}"
         held = await self.run(lambda: replication.copy_size(there.own))
         try:
             if there.size <= held:

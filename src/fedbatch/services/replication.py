@@ -399,6 +399,11 @@ def _known_root(store: CopyStore, ledger: str, size: int) -> bytes:
 def _unpack(frame: Frame) -> list[bytes | Erased]:
     """The entries of a frame; a bomb is refused before it unfolds."""
     try:
+        # The size that a frame's head states goes before `max_output_size`.
+        stated = zstandard.frame_content_size(frame.packed)
+        if stated > BUNDLE_BYTES_MAX:
+            expected = f"at most {BUNDLE_BYTES_MAX} bytes"
+            raise InputError(expected, found=f"{stated} bytes", code="frame")
         content = zstandard.ZstdDecompressor().decompress(
             frame.packed, max_output_size=BUNDLE_BYTES_MAX
         )

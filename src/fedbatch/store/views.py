@@ -158,10 +158,16 @@ class Views:
         for row in ledgers.ledgers():
             for name in ledgers.refused(row.ledger):
                 index = ledgers.find_index(row.ledger, name)
-                sql = "select 1 from record where ledger = ? and idx = ?"
-                if index is not None and self._database.row(sql, (row.ledger, index)):
+                if index is not None and self._shows(row.ledger, index):
                     return True
         return False
+
+    def _shows(self, ledger: str, index: int) -> bool:
+        sql = (
+            "select 1 from result where ledger = ?1 and idx = ?2"
+            " union all select 1 from record where ledger = ?1 and idx = ?2"
+        )
+        return self._database.row(sql, (ledger, index)) is not None
 
     def _fold_new(self, ledgers: Ledgers, report: Callable[[int], None] | None) -> int:
         folded = 0

@@ -15,9 +15,7 @@ class _JumpingSelector(selectors.SelectSelector):
         self._jump = jump
 
     @override
-    def select(
-        self, timeout: float | None = None
-    ) -> list[tuple[selectors.SelectorKey, int]]:
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is not None and timeout > 0:
             self._jump(timeout)
         return super().select(0)

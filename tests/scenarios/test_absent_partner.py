@@ -75,7 +75,9 @@ def absent(made: Link, days: int) -> None:
     if made.dialer is made.cmo:
         assert DAY_S / BACK_OFF_S_MAX / 2 * days < len(attempts) <= 3_000 * days
     assert backlog(made) == before
-    assert any("not yet countersigned" in text for text in read_status(made.cmo.home).agreements[0].waits)
+    assert any(
+        "not yet countersigned" in text for text in read_status(made.cmo.home).agreements[0].waits
+    )
 
 
 def returns(made: Link) -> None:
@@ -137,7 +139,12 @@ def test_entry_shared_on_an_idle_link_crosses_within_a_second_or_two(made: Link)
         made.cmo.share(AGREED)
 
     equal: list[bool] = []
-    keep(made, 62.0, lambda _: None, at=((57.0, share), (60.0, lambda: equal.append(are_equal(made)))))
+    keep(
+        made,
+        62.0,
+        lambda _: None,
+        at=((57.0, share), (60.0, lambda: equal.append(are_equal(made)))),
+    )
     assert equal == [True]
 
 

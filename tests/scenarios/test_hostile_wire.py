@@ -62,9 +62,7 @@ def packed(content: bytes) -> bytes:
 
 
 def unpacked(frame: Frame) -> bytes:
-    return zstandard.ZstdDecompressor().decompress(
-        frame.packed, max_output_size=BUNDLE_BYTES_MAX
-    )
+    return zstandard.ZstdDecompressor().decompress(frame.packed, max_output_size=BUNDLE_BYTES_MAX)
 
 
 def entries_of(frame: Frame) -> list[bytes]:
@@ -192,9 +190,7 @@ def test_malformed_frame_is_refused_and_the_honest_one_follows(made: Link, name:
 
 
 @pytest.mark.parametrize("name", DISHONEST)
-def test_entries_that_do_not_lead_to_the_signed_root_stop_the_ledger(
-    made: Link, name: str
-) -> None:
+def test_entries_that_do_not_lead_to_the_signed_root_stop_the_ledger(made: Link, name: str) -> None:
     before = held(made)
     reply = post(made, DISHONEST[name](made))
     assert (reply.status_code, reply.json()["code"]) == (422, "gap")
@@ -322,7 +318,9 @@ def test_junk_on_a_route_is_refused_without_a_fault_of_ours(
     assert are_equal(made)
 
 
-@pytest.mark.parametrize("query", ["from=-1", "from=9999", "from=x", "from=1&max=0", "max=99999999"])
+@pytest.mark.parametrize(
+    "query", ["from=-1", "from=9999", "from=x", "from=1&max=0", "max=99999999"]
+)
 def test_odd_numbers_in_a_query_are_refused_or_answered(made: Link, query: str) -> None:
     ledger = made.stores[1].ledgers()[0].ledger
     for name in ("entries", "root"):

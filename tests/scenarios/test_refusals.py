@@ -37,7 +37,9 @@ GOOD = {**GARBAGE, "instant": "2026-02-20T08:00:00Z"}
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["it dials", "it listens"])
-def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Link]:
+def made(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Link]:
     with linked(tmp_path_factory.mktemp("hostile"), cmo_listens=request.param) as one:
         one.deliver([row("B1")])
         yield one
@@ -221,7 +223,9 @@ def test_refused_entry_is_kept_and_cosigned_and_its_sender_is_told(made: Link, n
     assert after[0] > before[0]
     assert after[0] - before[0] == after[1] - before[1]
     receipts = [
-        item for item in records_in(cmo, cmo.ledgers()[1].ledger) if isinstance(item, records.Receipt)
+        item
+        for item in records_in(cmo, cmo.ledgers()[1].ledger)
+        if isinstance(item, records.Receipt)
     ]
     assert any("refusal" in item.cause for item in receipts)
     # The twin of an entry whose id came twice is the one that counts.
@@ -284,8 +288,7 @@ def test_wrong_party_withdrawal_of_more_than_one_receipt_record_holds_is_taken(
             return envelope(one.cmo, one.sponsor, type_, data, **changes)
 
         first = [
-            write("result", result_data(batch=f"b{at}"), id=f"{'f' * 60}-{at}")
-            for at in range(250)
+            write("result", result_data(batch=f"b{at}"), id=f"{'f' * 60}-{at}") for at in range(250)
         ]
         correction = {"kind": "correct", "reason_code": "c", "reason": "r", "by": "p"}
         second = [

@@ -278,6 +278,7 @@ def activate(
     clock: Clock,
 ) -> None:
     """Pin the partner's ledger and write this party's statement of the body, signed by its officer."""
+    is_paused = standing(store, clock).own_state == "paused"
     own = msgspec.json.decode(store.setting("own_keys") or b"", type=Keys)
     own_public = bytes.fromhex(own.ledger_key)
     store.add_ledger(own.ledger, is_own=True, origin=own.origin, key=own_public)
@@ -291,7 +292,9 @@ def activate(
     content = body_bytes(body)
     store.keep_setting(f"body/{body.version}", content)
     store.keep_setting("body", content)
-    _state_record(store, body, "active", party, signer, ids, clock, reason=None)
+    # A new version lifts no pause: who paused resumes.
+    state: Literal["active", "paused"] = "paused" if is_paused else "active"
+    _state_record(store, body, state, party, signer, ids, clock, reason=None)
 
 
 def change_state(

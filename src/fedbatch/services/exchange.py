@@ -124,7 +124,10 @@ class Exchange:
         if not partner.confirmed_there:
             return Overview(confirmed=True)
         known = [item.agreement for item in self.store.agreements() if item.partner == party]
-        return Overview(confirmed=True, agreements=tuple(self._line(item) for item in known))
+        lines = (self._line(item) for item in known)
+        # Where only the partner has spoken yet there is nothing to tell it.
+        told = (item for item in lines if item != AgreementLine(agreement=item.agreement))
+        return Overview(confirmed=True, agreements=tuple(told))
 
     def _line(self, agreement: str) -> AgreementLine:
         """How one agreement stands; a damaged one holds the others of this partner not up."""
@@ -142,7 +145,8 @@ class Exchange:
         )
         rows = store.ledgers()
         if not rows:
-            return line
+            is_lost = store.setting(replication.LOST) is not None
+            return msgspec.structs.replace(line, stopped="rollback" if is_lost else "")
         own, *others = rows
         receipts = [row.size for row in store.checkpoints(own.ledger) if row.cosignature]
         return msgspec.structs.replace(
@@ -205,6 +209,9 @@ class Exchange:
             self.verify,
         )
         body = canonical.parse(bytes(offer.body), AgreementBody, "proposal")
+        if self._is_foreign(party, agreement):
+            # Answered as any proposal that nobody accepts: that the id is taken must not show.
+            return
         self._remember(party, body)
         store = self.open_store(agreement)
         if store.setting("offer_received") == content:
@@ -231,12 +238,16 @@ class Exchange:
         if body.version < due:
             raise ConflictError(f"version {due} is due", code="agreement.version")
 
+    def _is_foreign(self, party: str, agreement: str) -> bool:
+        """Whether the id is of an agreement with another partner."""
+        known = (item.partner for item in self.store.agreements() if item.agreement == agreement)
+        return any(partner != party for partner in known)
+
     def _remember(self, party: str, body: AgreementBody) -> None:
-        for known in self.store.agreements():
-            if known.agreement == body.id:
-                if known.partner != party:
-                    raise NotHereError("not here")
-                return
+        if self._is_foreign(party, body.id):
+            raise ConflictError(f"{body.id} is another partner's", code="agreement.id_taken")
+        if any(item.agreement == body.id for item in self.store.agreements()):
+            return
         name = body.product[0].name if body.product else body.id
         known = KnownAgreement(agreement=body.id, partner=party, name=name)
         note = AuditNote(act="agreement known", by="node", time=self.clock.now(), detail=body.id)
@@ -269,6 +280,7 @@ class Exchange:
         known = next(item for item in self.store.agreements() if item.agreement == agreement)
         offer, body = self.received_body(agreement)
         store = self.open_store(agreement)
+        self._check_next(store, body)
         agreements.accept(store, offer, self.node, self.signer, self.ids)
         self._activate(store, body, offer.keys, known.partner, officer)
         return body
@@ -285,6 +297,8 @@ class Exchange:
         identity = bytes.fromhex(self.partner(party).identity_key)
         answer = agreements.check_acceptance(content, offer, agreement, identity, self.verify)
         agreements.check_pinned(store, answer.keys)
+        if agreements.standing(store, self.clock).state == "ended":
+            raise RefusedError("the agreement is over", code="agreement.ended")
         body = canonical.parse(bytes(offer.body), AgreementBody, "proposal")
         by = (store.setting("proposed_by") or b"").decode()
         self._activate(store, body, answer.keys, party, self._officer(by))
@@ -353,6 +367,7 @@ class Exchange:
 
     def keep_receipts(self, party: str, agreement: str, content: bytes) -> int:
         """Keep the partner's cosignatures of this party's ledger; the greatest size they cover."""
+        self.own_ledger(party, agreement)
         work = self.replication(party, agreement)
         sizes = []
         for size, line in replication.decode_receipts(content):
@@ -381,8 +396,7 @@ class Exchange:
         """The partner refused this party's ledger for its history: the same finding here (T4)."""
         if error.code not in replication.STOPPING or not isinstance(error, IntegrityError):
             return
-        store = self._agreement(party, agreement)
-        own = store.ledgers()[0]
+        store, own = self._agreement(party, agreement), self.own_ledger(party, agreement)
         if own.stopped:
             return
         now = self.clock.now()

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
 import numpy as np
 import pytest
 
@@ -100,15 +101,12 @@ def is_slack(path: Path, before: bytes, at: int) -> bool:
 
 
 def dump(path: Path) -> list[str]:
-    import apsw  # noqa: PLC0415 - compares rows, not ours to read otherwise
-
-    with apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY) as connection:
-        tables = [
-            name
-            for (name,) in connection.execute("select name from sqlite_schema where type = 'table'")
-        ]
-        return [
-            repr(found)
-            for name in sorted(tables)
-            for found in connection.execute(f"select * from {name}")
-        ]  # noqa: S608 - names from the file
+    """Every row of every table, and the schema."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        schema = list(connection.execute("select type, name, sql from sqlite_schema order by 2"))
+        tables = [str(name) for kind, name, _ in schema if kind == "table"]
+        rows = [row for name in tables for row in connection.execute(f'select * from "{name}"')]  # noqa: S608 - names from the file
+        return [repr(item) for item in [*schema, *rows]]
+    finally:
+        connection.close()

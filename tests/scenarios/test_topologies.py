@@ -6,6 +6,7 @@ from typing import Any
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from fedbatch.node.findings import agreement_findings
 from fedbatch.node.overview import read_batches, read_status
@@ -21,16 +22,14 @@ from tests.scenarios.world import World
 @pytest.mark.parametrize("sponsor_proposes", [False, True])
 def test_roots_are_equal_whoever_dials_and_whoever_proposes(
     tmp_path: Path,
-    cmo_listens: bool,
-    sponsor_proposes: bool,  # noqa: FBT001 - parameters of the test
+    cmo_listens: bool,  # noqa: FBT001 - a parameter of the test
+    sponsor_proposes: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     with linked(tmp_path, cmo_listens=cmo_listens) as made:
         body = made.cmo.home.standing(AGREED).body
         assert body is not None
         if sponsor_proposes:
-            later = type(body)(
-                **{**{n: getattr(body, n) for n in body.__struct_fields__}, "version": 2}
-            )
+            later = replace(body, version=2)
             made.world.agree(later, made.sponsor, made.cmo, made.dialer)
         made.deliver([row("B1"), row("B2")])
         made.sponsor.share(AGREED)

@@ -36,9 +36,12 @@ from tests.scenarios.world import Node
 CANARIES = ("77.123", "LOT-CANARY", "B-CANARY")
 
 
-@pytest.fixture(params=[False, True], ids=["the CMO dials", "the CMO listens"])
+BOTH_WAYS = pytest.mark.parametrize("made", [False, True], ids=["dials", "listens"], indirect=True)
+
+
+@pytest.fixture
 def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Link]:
-    with linked(tmp_path, cmo_listens=request.param) as one:
+    with linked(tmp_path, cmo_listens=getattr(request, "param", False)) as one:
         yield one
 
 
@@ -73,6 +76,7 @@ def both(made: Link) -> tuple[Node, Node]:
 # ---- corrected files
 
 
+@BOTH_WAYS
 def test_one_cell_changed_in_a_file_is_the_next_version_and_both_are_kept(made: Link) -> None:
     take(made, row("B1"), row("B2"))
     share(made)
@@ -211,6 +215,7 @@ def test_who_corrected_a_value_cannot_approve_it(made: Link) -> None:
 # ---- withdrawal
 
 
+@BOTH_WAYS
 def test_withdrawal_is_cosigned_and_the_original_stays_readable(made: Link) -> None:
     take(made, row("B1"), row("B2"))
     share(made)
@@ -256,6 +261,7 @@ def canaries_at(node: Node) -> list[str]:
     return [text for text in CANARIES if text.encode() in content]
 
 
+@BOTH_WAYS
 def test_payload_sent_to_the_wrong_party_is_erased_there_and_its_hash_is_kept(
     made: Link,
 ) -> None:

@@ -20,9 +20,9 @@ REBUILT = {"views.sqlite", "views.sqlite-wal", "views.sqlite-shm"}
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home(module_folder: Path) -> Iterator[Path]:
     """A CMO's home, closed, with both ledgers, a journal and an imported file."""
-    with linked(tmp_path_factory.mktemp("flips")) as made:
+    with linked(module_folder) as made:
         made.deliver([row(f"B{at}") for at in range(4)])
         path = made.cmo.home.path
         made.cmo.home.certificate()

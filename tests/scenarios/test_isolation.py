@@ -83,10 +83,8 @@ def make(folder: Path, *, sponsors_listen: bool, with_second: bool = True) -> Th
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["the CMO listens", "the CMO dials"])
-def three(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Three]:
-    made = make(tmp_path_factory.mktemp("three"), sponsors_listen=request.param)
+def three(request: pytest.FixtureRequest, module_folder: Path) -> Iterator[Three]:
+    made = make(module_folder / str(request.param), sponsors_listen=request.param)
     yield made
     made.world.close()
 

@@ -18,9 +18,12 @@ from tests.scenarios.world import Node, World
 END = "2026-04-01T00:00:00Z"
 
 
-@pytest.fixture(params=[False, True], ids=["the CMO dials", "the CMO listens"])
+BOTH_WAYS = pytest.mark.parametrize("made", [False, True], ids=["dials", "listens"], indirect=True)
+
+
+@pytest.fixture
 def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Link]:
-    with linked(tmp_path, cmo_listens=request.param, to=END) as one:
+    with linked(tmp_path, cmo_listens=getattr(request, "param", False), to=END) as one:
         one.deliver([row("B1")])
         yield one
 
@@ -61,6 +64,7 @@ def assert_nothing_more(made: Link, state: str) -> None:
         assert refused.value.code == f"agreement.{state}"
 
 
+@BOTH_WAYS
 def test_expiry_stops_posting_and_proposing_in_both_homes(made: Link) -> None:
     assert states(made) == ["active", "active"]
     made.world.clock.move(days=30)
@@ -128,6 +132,7 @@ def test_next_version_in_time_prolongs(made: Link) -> None:
     assert are_equal(made)
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize("by_cmo", [True, False])
 def test_partner_is_told_of_an_end_and_it_is_final(made: Link, by_cmo: bool) -> None:  # noqa: FBT001 - a parameter of the test
     who = made.cmo if by_cmo else made.sponsor
@@ -150,6 +155,7 @@ def test_partner_is_told_of_an_end_and_it_is_final(made: Link, by_cmo: bool) -> 
     assert said[-1].correction.reason == "ended, for a test"
 
 
+@BOTH_WAYS
 def test_only_who_paused_resumes(made: Link) -> None:
     say(made, made.sponsor, "paused")
     made.settle()

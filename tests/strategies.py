@@ -27,7 +27,7 @@ def plain(leaves: st.SearchStrategy[Any] | None = None) -> st.SearchStrategy[Any
     """Plain JSON values within the bounds of S2."""
     integers = st.integers(min_value=-INTEGER_MAX, max_value=INTEGER_MAX)
     return st.recursive(
-        leaves or (texts | integers | st.booleans()),
+        leaves if leaves is not None else texts | integers | st.booleans(),
         lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ascii_keys, inner, max_size=4),
         max_leaves=20,
     )

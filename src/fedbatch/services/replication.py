@@ -416,6 +416,8 @@ class _Judged:
             self.heads.append(None)
             return
         try:
+            # Two readers must never read one signed text differently: no key twice, no null (S1, S2).
+            canonical.parse_plain(entry, "entry")
             statement = read_entry(entry)
         except InputError as error:
             self._refuse(f"{self.row.ledger}/{index}", "record.malformed", str(error), "a record")

@@ -223,5 +223,8 @@ def read_entry(content: bytes) -> Statement:
 
 
 def _understood(dataschema: str, item: registry.RecordType) -> bool:
+    if item.is_draft:
+        # A draft may change in any way from one version to the next; another one is not guessed at.
+        return dataschema == registry.schema_urn(item)
     major = item.version.partition(".")[0]
     return dataschema.startswith(f"urn:fedbatch:schema:{item.name}:{major}.")

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import fedbatch.standard
 from fedbatch.standard.envelope import read_entry, write_entry
 from fedbatch.standard.records import Record
 from fedbatch.standard.registry import RECORD_TYPES
 
 CORPUS = Path(__file__).parent / "corpus"
+PACKAGE = Path(fedbatch.standard.__file__).parent
 TIME = "2026-03-02T08:00:00.000Z"
 SALT = "5be0cd191f83d9ab5be0cd191f83d9ab"
 

@@ -33,6 +33,7 @@ _BASES: dict[str, Literal["mes", "unit_tag", "logbook", "person"]] = {
     "logbook": "logbook",
     "person": "person",
 }
+_WINDOW = ("equipment", "equipment.class", "equipment.from", "equipment.to", "equipment.basis")
 _COUNT_DIGITS = 9
 _DAY_TIMES = ("recorded_at", "analysed")
 # A field that says something of a thing, and the field that names the thing.
@@ -521,7 +522,8 @@ class _Work:
         end = self._time_field("equipment.to", row, "equipment", key, "/to")
         basis = _BASES.get((self.rows.text("equipment.basis", row) or "").lower())
         if start is None or basis is None:
-            self._hold_window(row, key)
+            in_doubt = {"equipment.from": start is None, "equipment.to": end is None}
+            self._hold_window(row, key, [name for name in _WINDOW if not in_doubt.get(name)])
             return
         record = records.Equipment(
             version=1,
@@ -535,13 +537,16 @@ class _Work:
         )
         self.add(row, self._draft("equipment", record, self._row_origins(row, "equipment")))
 
-    def _hold_window(self, row: int, key: tuple[str, ...]) -> None:
-        """A piece without a window: a window that nobody vouches for would share too much."""
+    def _hold_window(self, row: int, key: tuple[str, ...], names: Iterable[str]) -> None:
+        """A piece without a window: a window that nobody vouches for would share too much.
+
+        Times in doubt are held back already, each with its own reason.
+        """
         doubt = Doubt(
             rule="row.incomplete",
             expected=f"from when the batch occupied it, and who says so: {', '.join(_BASES)}",
         )
-        for name in ("equipment", "equipment.class", "equipment.to", "equipment.basis"):
+        for name in names:
             column = self.rows.column(name)
             if column is not None and column.texts[row].strip():
                 self.hold("equipment", key, "", row, column, doubt)

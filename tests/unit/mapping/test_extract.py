@@ -333,8 +333,8 @@ def test_a_window_of_equipment_is_drafted_with_who_vouches_for_it() -> None:
 @pytest.mark.parametrize(
     ("row", "held"),
     [
-        ("2001|R1|bioreactor|2026-03-02 08:00|2026-03-09 08:00|somebody", 4),
-        ("2001|R1|bioreactor|2026-03-02 08:00||", 2),
+        ("2001|R1|bioreactor|2026-03-02 08:00|2026-03-09 08:00|somebody", 5),
+        ("2001|R1|bioreactor|2026-03-02 08:00||", 3),
         ("2001|R1|bioreactor|||mes", 3),
         ("2001|R1|bioreactor|2026-03-29 02:30||mes", 4),
         ("2001|R1||2026-03-02 08:00|2026-03-29 02:30|mes", 1),

@@ -122,7 +122,9 @@ def ledger(
 @_group.command("proof")
 @guarded
 def proof(
-    entry: Annotated[str, typer.Argument(help="The entry's id, as `results` shows it.")],
+    entry: Annotated[
+        str, typer.Argument(help="The entry's id, or how it begins, as `results` shows it.")
+    ],
     folder: Annotated[Path, typer.Argument(help="The folder to write the three files to.")],
     home: HomeOption = None,
     as_json: Json = False,

@@ -39,7 +39,15 @@ def results(
     show_table(
         ("batch", "parameter", "value", "unit", "status", "source", "entry"),
         [
-            (row.batch, row.code, row.shown, row.unit, row.value_status, row.source[:8], row.entry)
+            (
+                row.batch,
+                row.code,
+                row.shown,
+                row.unit,
+                row.value_status,
+                row.source[:8],
+                row.entry[:8],
+            )
             for row in rows[:limit]
         ],
         right="value",

@@ -5,6 +5,7 @@ import re
 import msgspec
 
 from fedbatch.node.home import Home, zone_named
+from fedbatch.node.importing import load_mappings
 from fedbatch.ports import KnownAgreement
 from fedbatch.rules.judgement import judge_all
 from fedbatch.services.folding import fold_facts

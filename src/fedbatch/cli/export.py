@@ -83,6 +83,7 @@ def findings(
                 "rule": row.finding.rule,
                 "severity": row.finding.severity,
                 "batch": row.batch,
+                "parameter": row.parameter,
                 "where": row.finding.where.render(),
                 "found": row.finding.found,
                 "expected": row.finding.expected,

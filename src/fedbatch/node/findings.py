@@ -25,6 +25,7 @@ class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
     agreement: str
     origin: str
     batch: str
+    parameter: str
     finding: Finding
 
 
@@ -88,6 +89,7 @@ def _row(
         agreement=known.agreement,
         origin=origin,
         batch=batch,
+        parameter=key[1] if item.where.type == "result" and len(key) > 1 else "",
         finding=msgspec.structs.replace(item, where=place, found=_PSEUDONYM.sub(named, item.found)),
     )
 

@@ -9,9 +9,10 @@ from fedbatch.node.importing import load_mappings
 from fedbatch.ports import KnownAgreement
 from fedbatch.rules.judgement import judge_all
 from fedbatch.services.folding import fold_facts
-from fedbatch.services.replication import statements
+from fedbatch.services.replication import LOST, statements
 from fedbatch.standard import records
 from fedbatch.standard.findings import Finding, Place
+from fedbatch.standard.rulebook import RULES, finding
 
 __all__ = ["FindingRow", "agreement_findings", "read_findings"]
 
@@ -48,6 +49,7 @@ def read_findings(
     for known in home.node.agreements():
         if agreement not in {None, known.agreement, known.name}:
             continue
+        rows += [_row(known, "exchange", {}, item) for item in _stopped(home, known)]
         if home.standing(known.agreement).body is None:
             continue
         numbers, sources = _numbers(home, known), _sources(home, known)
@@ -55,6 +57,26 @@ def read_findings(
         found += [("record", item) for item in _recorded(home, known)]
         rows += [_row(known, origin, numbers, sources, item) for origin, item in found]
     return sorted(rows, key=lambda row: (row.finding.severity, row.finding.rule, row.batch))
+
+
+def _stopped(home: Home, known: KnownAgreement) -> list[Finding]:
+    """Why a ledger is stopped: the same finding on both nodes."""
+    store = home.ledgers(known.agreement)
+    reasons = [(row.ledger, row.stopped) for row in store.ledgers() if row.stopped]
+    lost = store.setting(LOST)
+    if lost is not None and not reasons:
+        reasons = [("", lost.decode())]
+    return [
+        finding(
+            f"exchange.{reason.partition(':')[0]}",
+            Place(type="ledger", key=(ledger,)),
+            found=reason.partition(": ")[2],
+            expected="one history that only grows",
+            effect="refused",
+        )
+        for ledger, reason in reasons
+        if f"exchange.{reason.partition(':')[0]}" in RULES
+    ]
 
 
 def _numbers(home: Home, known: KnownAgreement) -> dict[str, str]:

@@ -2,8 +2,10 @@
 
 import msgspec
 
+from fedbatch.errors import IntegrityError
 from fedbatch.node.home import Home
 from fedbatch.ports import KnownAgreement
+from fedbatch.services.replication import LOST
 
 __all__ = [
     "AgreementStatus",
@@ -108,6 +110,21 @@ def _link(home: Home, party: str) -> LinkStatus:
 
 
 def _agreement(home: Home, known: KnownAgreement) -> AgreementStatus:
+    """How one agreement stands; a damaged one is shown as such beside the others."""
+    try:
+        return _read_agreement(home, known)
+    except IntegrityError as error:
+        return AgreementStatus(
+            agreement=known.agreement,
+            name=known.name,
+            partner=home.partner_named(known.partner).name,
+            state="damaged",
+            stopped=f"{error.code}: {error}",
+            waits=[f"stopped: {error}"],
+        )
+
+
+def _read_agreement(home: Home, known: KnownAgreement) -> AgreementStatus:
     store = home.ledgers(known.agreement)
     line = AgreementStatus(
         agreement=known.agreement,
@@ -115,6 +132,10 @@ def _agreement(home: Home, known: KnownAgreement) -> AgreementStatus:
         partner=home.partner_named(known.partner).name,
         state=home.standing(known.agreement).state,
     )
+    lost = store.setting(LOST)
+    if lost is not None and not store.ledgers():
+        line.stopped = lost.decode()
+        line.waits.append(f"stopped: {line.stopped}")
     if line.state == "proposed":
         is_received = store.setting("offer_received") is not None
         who = "you" if is_received else line.partner

@@ -1,6 +1,6 @@
 """Business keys: same ledger, type and key are versions of one thing (STANDARD §3, column ★)."""
 
-from fedbatch.standard import canonical, records
+from fedbatch.standard import canonical, drafts, mappings, records
 from fedbatch.standard.values import Named, Time
 
 __all__ = ["key_of", "named_text"]
@@ -44,6 +44,13 @@ _ONE_FIELD: dict[type[records.Record], str] = {
     records.Approval: "approval",
     records.FindingRecord: "finding",
     records.Signature: "signature",
+    drafts.Recipe: "recipe",
+    drafts.Deviation: "deviation",
+    drafts.QualityRecord: "quality_record",
+    drafts.Question: "question",
+    drafts.Advice: "advice",
+    drafts.Answer: "answer",
+    mappings.Mapping: "source",
 }
 
 
@@ -71,5 +78,11 @@ def key_of(
         return (record.object.sha256,)
     if isinstance(record, records.Receipt):
         return (record.ledger, str(record.size))
+    if isinstance(record, drafts.Schedule):
+        return (named_text(record.batch), record.milestone)
+    if isinstance(record, drafts.Certificate):
+        return (named_text(record.lot), named_text(record.specification))
+    if isinstance(record, drafts.Disposition):
+        return (named_text(record.batch), record.market, record.kind)
     text: str = getattr(record, _ONE_FIELD[type(record)])
     return (text,)

@@ -20,13 +20,13 @@ from fedbatch.ports import (
     NewLedgerEntry,
     Taken,
 )
-from fedbatch.standard import canonical
+from fedbatch.standard import canonical, records
 from fedbatch.standard.envelope import read_entry
 from fedbatch.standard.keys import key_of
 from fedbatch.store.audit import audit_rows, verify_audit, write_audit
 from fedbatch.store.database import AUDIT_TABLE, Database, Row
 from fedbatch.store.journal import key_text, text_key
-from fedbatch.store.machine import machine_id
+from fedbatch.store.machine import file_mark, machine_id
 
 __all__ = ["Ledgers"]
 
@@ -380,6 +380,40 @@ class Ledgers:
         )
         return [entry_id for (entry_id,) in rows]
 
+    def refused(self, ledger: str) -> frozenset[str]:
+        """Entries of a ledger that its reader has refused, by id or by `<ledger>/<index>`.
+
+        The reader says so in receipt records of its own ledger, so both nodes know the same.
+        """
+        found: set[str] = set()
+        readers = [row.ledger for row in self.ledgers() if row.ledger != ledger]
+        for reader in readers:
+            for head in self.heads(reader, ("receipt",)).values():
+                entry_id: str | None = head.entry_id if head.key[0] == ledger else None
+                while entry_id is not None:
+                    receipt = self._receipt(reader, entry_id)
+                    found.update(item.entry for item in receipt.refused)
+                    before = receipt.supersedes
+                    entry_id = before if isinstance(before, str) else None
+        return frozenset(found)
+
+    def _receipt(self, ledger: str, entry_id: str) -> records.Receipt:
+        index = self.find_index(ledger, entry_id)
+        rows = self.entries(ledger, index, 1) if index is not None else []
+        record = read_entry(rows[0][2]).record if rows and rows[0][2] else None
+        if isinstance(record, records.Receipt):
+            return record
+        return records.Receipt(version=1, ledger=ledger, size=0, cause=())
+
+    def find_ids(self, ledger: str, entry_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these entry ids came before; refused entries are not among them."""
+        marks = ", ".join("?" * len(entry_ids))
+        rows = self._database.rows(
+            f"select entry_id from named where ledger = ? and entry_id in ({marks})",  # noqa: S608 - question marks
+            (ledger, *entry_ids),
+        )
+        return frozenset(entry_id for (entry_id,) in rows)
+
     def posted(self, ledger: str) -> dict[str, str]:
         """What was posted from which journal entry: journal entry id → entry id."""
         rows = self._database.rows(
@@ -482,5 +516,4 @@ def _head(row: Row) -> LedgerHead:
 
 def _run_mark(path: Path) -> bytes:
     """Which machine and which file this database is; a restored copy has another (INTEROP §1.6)."""
-    stat = path.stat()
-    return canonical.encode([machine_id(), stat.st_dev, stat.st_ino])
+    return canonical.encode([machine_id(), *file_mark(path)])

@@ -147,6 +147,29 @@ class Views:
 
     def catch_up(self, ledgers: Ledgers, report: Callable[[int], None] | None = None) -> int:
         """Fold what has come since the last time; how many entries that was."""
+        folded = self._fold_new(ledgers, report)
+        if self._shows_refused(ledgers):
+            # The partner refused what was shown here: rare, so everything is folded anew.
+            self.drop()
+            folded = self._fold_new(ledgers, report)
+        return folded
+
+    def _shows_refused(self, ledgers: Ledgers) -> bool:
+        for row in ledgers.ledgers():
+            for name in ledgers.refused(row.ledger):
+                index = ledgers.find_index(row.ledger, name)
+                if index is not None and self._shows(row.ledger, index):
+                    return True
+        return False
+
+    def _shows(self, ledger: str, index: int) -> bool:
+        sql = (
+            "select 1 from result where ledger = ?1 and idx = ?2"
+            " union all select 1 from record where ledger = ?1 and idx = ?2"
+        )
+        return self._database.row(sql, (ledger, index)) is not None
+
+    def _fold_new(self, ledgers: Ledgers, report: Callable[[int], None] | None) -> int:
         folded = 0
         for row in ledgers.ledgers():
             start = self._cursor(row.ledger)
@@ -169,12 +192,15 @@ class Views:
         self, ledgers: Ledgers, ledger: str, entries: Sequence[tuple[int, bytes, bytes]]
     ) -> None:
         rows = _Rows(lambda entry_id: ledgers.find_index(ledger, entry_id))
+        refused = ledgers.refused(ledger)
         for index, _, content in entries:
             if not content:
                 continue
             try:
                 statement = read_entry(content)
             except InputError:
+                continue
+            if not refused.isdisjoint((statement.heading.id, f"{ledger}/{index}")):
                 continue
             rows.here[statement.heading.id] = index
             _fold_statement(ledger, index, statement, rows)

@@ -53,8 +53,8 @@ format: $(VENV)/.dev ## put the code in order
 	$(BIN)/ruff format -q .
 	$(BIN)/ruff check -q --fix .
 
-schema: $(VENV)/.dev ## write docs/standard/schema anew from the code
-	$(BIN)/python -m fedbatch.standard.schema docs/standard/schema
+schema: $(VENV)/.dev ## write schemas and record pages of docs/standard anew from the code
+	$(BIN)/python tests/docs/write_standard.py docs/standard
 
 reference: $(VENV)/.dev ## write docs/reference anew from the code
 	PYTHONPATH=. $(BIN)/python -m tests.docs.write_reference

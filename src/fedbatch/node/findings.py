@@ -49,7 +49,7 @@ def read_findings(
     for known in home.node.agreements():
         if agreement not in {None, known.agreement, known.name}:
             continue
-        rows += [_row(known, "exchange", {}, item) for item in _stopped(home, known)]
+        rows += [_row(known, "exchange", {}, {}, item) for item in _stopped(home, known)]
         if home.standing(known.agreement).body is None:
             continue
         numbers, sources = _numbers(home, known), _sources(home, known)

@@ -31,6 +31,7 @@ from fedbatch.ledger.note import (
     Checkpoint,
     cosign_checkpoint,
     render_note,
+    verify_checkpoint,
     verify_cosignature,
 )
 from fedbatch.ledger.tree import root_of
@@ -308,13 +309,16 @@ def _take_frame(
 def compare(replication: Replication, ledger: str, held: int, note: bytes) -> None:
     """Hold the writer's newest checkpoint against the copy, without any entry.
 
+    A longer ledger is no case for this: its writer has appended since it was asked how things stand,
+    and the next round fetches what is new.
+
     Raises:
         IntegrityError: `rollback` or `fork`; the copy is stopped then.
     """
     row = replication.store.ledger(ledger)
     if row.stopped:
         raise _stopped(row)
-    if row.size != held:
+    if row.size != held or verify_checkpoint(note, row.origin, row.key).size > held:
         return
     try:
         take_in(row.frontier, row.size, [], note, origin=row.origin, public_key=row.key)

@@ -31,7 +31,7 @@ demo: $(VENV)/.run ## play the story: one CMO, two sponsors, a cut link, a corre
 	@$(BIN)/fedbatch demo
 
 test: check ## all that CI runs: checks, then every test but the long ones
-	$(BIN)/python -m pytest -q $(TESTS)
+	$(BIN)/python -m pytest -q --no-header $(TESTS)
 	@$(MAKE) --no-print-directory wheel-test
 
 check: $(VENV)/.dev ## format, lint, layers, types, docs
@@ -42,6 +42,9 @@ check: $(VENV)/.dev ## format, lint, layers, types, docs
 
 wheel-test: $(VENV)/.dev ## build the wheel and run it without development packages
 	$(BIN)/python tests/wheel_runs.py
+
+faults: $(VENV)/.dev ## the fault tests in their long sizes (about ten minutes)
+	$(BIN)/python -m pytest -q -o faulthandler_timeout=0 -m long tests/faults tests/unit/verifier
 
 bench: $(VENV)/.run ## measure, each figure with its comparison in the same run
 	$(BIN)/fedbatch bench
@@ -54,7 +57,7 @@ schema: $(VENV)/.dev ## write schemas and record pages of docs/standard anew fro
 	$(BIN)/python tests/docs/write_standard.py docs/standard
 
 reference: $(VENV)/.dev ## write docs/reference anew from the code
-	$(BIN)/python tests/docs/write_reference.py
+	PYTHONPATH=. $(BIN)/python -m tests.docs.write_reference
 
 lock: ## pin the dependencies anew (needs uv)
 	uv pip compile -q --generate-hashes --no-header --only-binary :all: --python-version 3.11 pyproject.toml -o run.lock.txt

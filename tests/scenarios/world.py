@@ -34,8 +34,10 @@ class Network(httpx.AsyncBaseTransport):
         self.is_up = True
         self.calls = 0
         self.seen: list[httpx.Request] = []
-        # Called with (request number, request); returning an exception loses the call before or
-        # ("reply", exception) after the node has answered.
+        self.replies: list[bytes] = []
+        # Called with (request number, request); returning an exception loses the call before,
+        # ("reply", exception) after the node has answered, ("change", function) changes the bytes
+        # of the answer.
         self.meddle: Callable[[int, httpx.Request], Any] = lambda number, request: None
 
     @override
@@ -48,10 +50,15 @@ class Network(httpx.AsyncBaseTransport):
         if isinstance(fault, Exception):
             raise fault
         reply = await self.inner.handle_async_request(request)
+        content = await reply.aread()
+        self.replies.append(b"%d %r " % (reply.status_code, reply.headers.raw) + content)
         if isinstance(fault, tuple):
-            await reply.aread()
-            raise fault[1]
-        return reply
+            if fault[0] == "reply":
+                raise fault[1]
+            return httpx.Response(
+                reply.status_code, headers=reply.headers, content=fault[1](content)
+            )
+        return httpx.Response(reply.status_code, headers=reply.headers, content=content)
 
 
 @dataclass

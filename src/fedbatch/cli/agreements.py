@@ -22,7 +22,10 @@ def new(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Draft an agreement with a partner; your confirmed mappings give its parameters."""
+    """Draft an agreement with a partner; your confirmed mappings give its parameters.
+
+    JSON: {draft, agreement}
+    """
     from fedbatch.node.drafting import draft_agreement, write_draft
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
@@ -47,7 +50,10 @@ def check(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Check an agreement's file before it is proposed."""
+    """Check an agreement's file before it is proposed.
+
+    JSON: {agreement, version, problems: [text]}
+    """
     from fedbatch.node.agreement_files import check_agreement, read_agreement
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
@@ -75,7 +81,10 @@ def propose(
     as_: As = None,
     as_json: Json = False,
 ) -> None:
-    """Propose an agreement to its partner; it crosses with the next contact."""
+    """Propose an agreement to its partner; it crosses with the next contact.
+
+    JSON: {agreement, version, state}
+    """
     from fedbatch.node.agreement_files import check_agreement, read_agreement
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
@@ -107,7 +116,10 @@ def accept(
     as_: As = None,
     as_json: Json = False,
 ) -> None:
-    """Accept the partner's proposal: signed by you, in force once both have cosigned."""
+    """Accept the partner's proposal: signed by you, in force once both have cosigned.
+
+    JSON: {agreement, version, state}
+    """
     from fedbatch.node.agreement_files import check_agreement
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
@@ -139,7 +151,11 @@ def show(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Show one agreement as YAML with its state, or all of them."""
+    """Show one agreement as YAML with its state, or all of them.
+
+    JSON: {agreements: [{agreement, name, partner, state}]}; of one: {agreement, name, partner,
+    state, body}
+    """
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
     from fedbatch.node.yaml_files import render_yaml
@@ -210,7 +226,10 @@ def pause(
     as_: As = None,
     as_json: Json = False,
 ) -> None:
-    """Pause at once: nothing more is posted or given until you resume."""
+    """Pause at once: nothing more is posted or given until you resume.
+
+    JSON: {agreement, state}
+    """
     changed = _change(agreement, "paused", reason, home, as_)
     show_json({"agreement": changed, "state": "paused"}) if as_json else say(
         f"{changed} is paused."
@@ -226,7 +245,10 @@ def resume(
     as_: As = None,
     as_json: Json = False,
 ) -> None:
-    """Resume what you paused."""
+    """Resume what you paused.
+
+    JSON: {agreement, state}
+    """
     changed = _change(agreement, "active", reason, home, as_)
     show_json({"agreement": changed, "state": "active"}) if as_json else say(f"{changed} goes on.")
 
@@ -240,7 +262,10 @@ def end(
     as_: As = None,
     as_json: Json = False,
 ) -> None:
-    """End for good: nothing more is posted; both keep what they have."""
+    """End for good: nothing more is posted; both keep what they have.
+
+    JSON: {agreement, state}
+    """
     changed = _change(agreement, "ended", reason, home, as_)
     show_json({"agreement": changed, "state": "ended"}) if as_json else say(f"{changed} has ended.")
 

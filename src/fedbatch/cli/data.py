@@ -7,6 +7,7 @@ import anyio
 import typer
 
 from fedbatch.cli.output import As, HomeOption, Json, guarded, say, show_json, show_table
+from fedbatch.cli.progress import progress_bar
 from fedbatch.errors import FedbatchError
 
 __all__ = ["add_to"]
@@ -22,7 +23,11 @@ def import_(
     as_: As = None,
     as_json: Json = False,
 ) -> None:
-    """Take files into the journal, each under the confirmed mapping that fits its headers."""
+    """Take files into the journal, each under the confirmed mapping that fits its headers.
+
+    JSON: {imports: [{file, mapping, cells, new, corrected, unchanged, held_back, closed, ignored,
+    findings, corrected_ids}]}
+    """
     from fedbatch.node.home import Home
     from fedbatch.node.importing import find_files, import_file
     from fedbatch.node.settings import find_home
@@ -31,8 +36,11 @@ def import_(
     reports: list[IntakeReport] = []
     with Home(find_home(home)) as here:
         person = here.acting(as_, "writer")
-        for path in find_files(paths):
-            reports += import_file(here, path, person, mapping_name=mapping)
+        files = find_files(paths)
+        with progress_bar("importing", quiet=as_json) as report:
+            for number, path in enumerate(files):
+                report(number, len(files))
+                reports += import_file(here, path, person, mapping_name=mapping)
     held = sum(item.held_back for item in reports)
     if as_json:
         show_json({"imports": reports})
@@ -73,7 +81,10 @@ def share(
     as_: As = None,
     as_json: Json = False,
 ) -> None:
-    """Post from the journal what an agreement allows; nothing is posted but by this."""
+    """Post from the journal what an agreement allows; nothing is posted but by this.
+
+    JSON: {agreement, dry_run, posted, by_type, stays, findings}
+    """
     from fedbatch.node.home import Home
     from fedbatch.node.posting import share as share_now
     from fedbatch.node.settings import find_home
@@ -81,7 +92,8 @@ def share(
     with Home(find_home(home)) as here:
         person = here.acting(as_, "writer")
         known = here.agreement_named(agreement)
-        shared = share_now(here, known, person, dry_run=dry_run)
+        with progress_bar("posting", quiet=as_json) as report:
+            shared = share_now(here, known, person, dry_run=dry_run, report=report)
     made = shared.plan
     if as_json:
         show_json(
@@ -108,7 +120,10 @@ def share(
 
 @guarded
 def sync(home: HomeOption = None, as_json: Json = False) -> None:
-    """One round with every partner that this node dials."""
+    """One round with every partner that this node dials.
+
+    JSON: {partner: {fetched, sent, refusals} or {error}}
+    """
     from fedbatch.node.home import Home
     from fedbatch.node.server import sync_once
     from fedbatch.node.settings import find_home

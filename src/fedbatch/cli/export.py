@@ -27,7 +27,10 @@ def results(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Results with number, comparator, unit, original text, value status and entry."""
+    """Results with number, comparator, unit, original text, value status and entry.
+
+    JSON: {out, results}
+    """
     from fedbatch.node.exporting import export_table
     from fedbatch.node.home import Home
     from fedbatch.node.reading import read_results
@@ -44,7 +47,10 @@ def results(
 def batches(
     out: Out, agreement: Agreement = None, home: HomeOption = None, as_json: Json = False
 ) -> None:
-    """Batches with both parties' numbers."""
+    """Batches with both parties' numbers.
+
+    JSON: {out, batches}
+    """
     from fedbatch.node.exporting import export_table
     from fedbatch.node.home import Home
     from fedbatch.node.overview import read_batches
@@ -61,7 +67,10 @@ def batches(
 def findings(
     out: Out, agreement: Agreement = None, home: HomeOption = None, as_json: Json = False
 ) -> None:
-    """Findings as a file to send back: rule, batch, place, found, expected."""
+    """Findings as a file to send back: rule, batch, place, found, expected.
+
+    JSON: {out, findings}
+    """
     from fedbatch.node.exporting import export_table
     from fedbatch.node.findings import read_findings
     from fedbatch.node.home import Home
@@ -74,6 +83,7 @@ def findings(
                 "rule": row.finding.rule,
                 "severity": row.finding.severity,
                 "batch": row.batch,
+                "parameter": row.parameter,
                 "where": row.finding.where.render(),
                 "found": row.finding.found,
                 "expected": row.finding.expected,
@@ -96,7 +106,10 @@ def ledger(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """A ledger as a C2SP tile folder, for verifier/fedbatch_verify.py and other people's tools."""
+    """A ledger as a C2SP tile folder, for verifier/fedbatch_verify.py and other people's tools.
+
+    JSON: {out, entries}
+    """
     from fedbatch.node.exporting import export_ledger
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
@@ -110,12 +123,17 @@ def ledger(
 @_group.command("proof")
 @guarded
 def proof(
-    entry: Annotated[str, typer.Argument(help="The entry's id, as `results` shows it.")],
+    entry: Annotated[
+        str, typer.Argument(help="The entry's id, or how it begins, as `results` shows it.")
+    ],
     folder: Annotated[Path, typer.Argument(help="The folder to write the three files to.")],
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """One record with its proof and policy, to be verified offline by anybody."""
+    """One record with its proof and policy, to be verified offline by anybody.
+
+    JSON: {out, files}
+    """
     from fedbatch.node.exporting import export_proof
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home

@@ -18,7 +18,12 @@ def results(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Results of a batch, or of all, with unit, comparator and value status."""
+    """Results of a batch, or of all, with unit, comparator and value status.
+
+    JSON: {results: [{agreement, batch, code, role, shown, number, comparator, unit, kind, absent,
+    raw, value_status, source, form, attempt, replicate, sample, step, observed_at, entry, index,
+    ledger}]}
+    """
     from fedbatch.node.home import Home
     from fedbatch.node.reading import read_results
     from fedbatch.node.settings import find_home
@@ -34,7 +39,15 @@ def results(
     show_table(
         ("batch", "parameter", "value", "unit", "status", "source", "entry"),
         [
-            (row.batch, row.code, row.shown, row.unit, row.value_status, row.source[:8], row.entry)
+            (
+                row.batch,
+                row.code,
+                row.shown,
+                row.unit,
+                row.value_status,
+                row.source[:8],
+                row.entry[:8],
+            )
             for row in rows[:limit]
         ],
         right="value",
@@ -50,7 +63,10 @@ def provenance(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Where a value came from: file, cell and original text, or the writer's commitment to them."""
+    """Where a value came from: file, cell and original text, or the writer's commitment to them.
+
+    JSON: {provenance: [{where, shown, origins: [text]}]}
+    """
     from fedbatch.node.home import Home
     from fedbatch.node.reading import read_provenance
     from fedbatch.node.settings import find_home
@@ -78,7 +94,11 @@ def findings(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """What rules find in what was exchanged, and what is held back or refused."""
+    """What rules find in what was exchanged, and what is held back or refused.
+
+    JSON: {findings: [{agreement, origin, batch, parameter, finding: {rule, severity, where, found, expected,
+    effect, advice}}]}
+    """
     from fedbatch.node.findings import read_findings
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
@@ -97,10 +117,17 @@ def findings(
         say("Nothing was found.")
         return
     show_table(
-        ("severity", "rule", "batch", "found", "expected"),
+        ("severity", "rule", "batch", "parameter", "found", "expected"),
         [
-            (str(r.finding.severity), r.finding.rule, r.batch, r.finding.found, r.finding.expected)
-            for r in rows[:limit]
+            (
+                str(row.finding.severity),
+                row.finding.rule,
+                row.batch,
+                row.parameter,
+                row.finding.found,
+                row.finding.expected,
+            )
+            for row in rows[:limit]
         ],
     )
     if len(rows) > limit:
@@ -111,7 +138,10 @@ def findings(
 
 @guarded
 def verify(home: HomeOption = None, as_json: Json = False) -> None:
-    """Verify everything here: hashes, trees, signatures, receipts, chains, objects."""
+    """Verify everything here: hashes, trees, signatures, receipts, chains, objects.
+
+    JSON: {checked: [text], wrong: [text]}
+    """
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
     from fedbatch.node.verifying import verify_home

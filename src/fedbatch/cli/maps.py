@@ -21,20 +21,42 @@ def new(
         str | None, typer.Option(help="The source's name; default: the file's.")
     ] = None,
     zone: Annotated[str | None, typer.Option(help="Its time zone, such as Europe/Zurich.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="The sheet, where there are several.")] = None,
+    header_row: Annotated[int | None, typer.Option(help="The row of headers, from 1.")] = None,
+    unit_row: Annotated[int | None, typer.Option(help="The row of units below it.")] = None,
+    group_row: Annotated[int | None, typer.Option(help="The row of groups above it.")] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="What parts the cells of a text file.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="latin-1, cp1252, utf-16 …, where it is not UTF-8.")
+    ] = None,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Draft a mapping from a file's headers; what is still open is marked and asked."""
+    """Draft a mapping from a file's headers; what is still open is marked and asked.
+
+    JSON: {draft, open}
+    """
     from fedbatch.node.drafting import draft_mapping, write_draft
     from fedbatch.node.home import Home, zone_named
     from fedbatch.node.settings import find_home
+    from fedbatch.standard.mappings import TableLayout
 
     source = name or file.stem.lower().replace(" ", "-")
     path = out or Path(f"{source}.yaml")
     if zone is not None:
         zone_named(zone)
     with Home(find_home(home)) as here:
-        text, questions = draft_mapping(here, file, name=source, zone=zone)
+        layout = TableLayout(
+            sheet=sheet,
+            header_row=header_row,
+            unit_row=unit_row,
+            group_row=group_row,
+            delimiter=delimiter,
+            encoding=encoding,
+        )
+        text, questions = draft_mapping(here, file, name=source, zone=zone, layout=layout)
     write_draft(path, text)
     if as_json:
         show_json({"draft": path, "open": questions})
@@ -50,7 +72,10 @@ def terms(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Search the dictionary for terms."""
+    """Search the dictionary for terms.
+
+    JSON: {terms: [{term, name, units}]}
+    """
     from fedbatch.mapping.suggest import search_terms
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
@@ -76,7 +101,10 @@ def check(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Check a mapping's file: what is still open or wrong."""
+    """Check a mapping's file: what is still open or wrong.
+
+    JSON: {mapping, problems: [text]}
+    """
     from fedbatch.node.home import Home
     from fedbatch.node.mapping_files import check_zone, read_mapping
     from fedbatch.node.settings import find_home
@@ -111,6 +139,8 @@ def confirm(
 
     Where it corrects one in force, its files are read again: the difference is shown, and written as
     corrections with --apply.
+
+    JSON: {mapping, version, files: [as import]}; version null where --apply is wanted
     """
     from fedbatch.node.home import Home
     from fedbatch.node.importing import confirm_mapping

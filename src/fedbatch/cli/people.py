@@ -28,7 +28,10 @@ def init(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Make a new home: party, keys, first person."""
+    """Make a new home: party, keys, first person.
+
+    JSON: {home, party, person}
+    """
     from fedbatch.node.home import create_home
     from fedbatch.node.settings import find_home
     from fedbatch.peers.dialer import check_address
@@ -57,7 +60,10 @@ def person(
     as_: As = None,
     as_json: Json = False,
 ) -> None:
-    """Show the people of this home, add one, or let one leave. Ids are never used again."""
+    """Show the people of this home, add one, or let one leave. Ids are never used again.
+
+    JSON: {persons: [{person, name, roles, is_active}]}
+    """
     from fedbatch.node.home import Home
     from fedbatch.node.people import add_person, let_leave
     from fedbatch.node.settings import find_home
@@ -86,7 +92,10 @@ def invite(
     as_: As = None,
     as_json: Json = False,
 ) -> None:
-    """Invite a partner's node: a file with a one-time code, valid for seven days."""
+    """Invite a partner's node: a file with a one-time code, valid for seven days.
+
+    JSON: {invitation}
+    """
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
     from fedbatch.services import pairing
@@ -111,7 +120,10 @@ def accept(
     as_: As = None,
     as_json: Json = False,
 ) -> None:
-    """Accept a partner's invitation: its node is dialled, and both keys are pinned."""
+    """Accept a partner's invitation: its node is dialled, and both keys are pinned.
+
+    JSON: {partner, party, ours, theirs}
+    """
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
     from fedbatch.peers.dialer import call_pairing, fetch_certificate
@@ -158,7 +170,10 @@ def confirm(
     as_: As = None,
     as_json: Json = False,
 ) -> None:
-    """Confirm that the fingerprints were compared by telephone; until both do, nothing crosses."""
+    """Confirm that the fingerprints were compared by telephone; until both do, nothing crosses.
+
+    JSON: {partner, confirmed_here}
+    """
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
     from fedbatch.services import pairing

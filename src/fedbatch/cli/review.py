@@ -24,7 +24,10 @@ def held(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """What is held back and waits for a person: where, what was found, what was expected."""
+    """What is held back and waits for a person: where, what was found, what was expected.
+
+    JSON: {held: [{id, finding}]}
+    """
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
     from fedbatch.standard.findings import Finding
@@ -65,7 +68,10 @@ def decide(
     as_: As = None,
     as_json: Json = False,
 ) -> None:
-    """Decide an item that is held back: enter it with your value, or dismiss it."""
+    """Decide an item that is held back: enter it with your value, or dismiss it.
+
+    JSON: {item, decision}
+    """
     from fedbatch.errors import InputError
     from fedbatch.node.home import Home
     from fedbatch.node.reviewing import decide_held
@@ -89,7 +95,10 @@ def list_(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Files taken in and acts done, the newest first."""
+    """Files taken in and acts done, the newest first.
+
+    JSON: {entries, acts: [{act, by, time, detail, reason}]}
+    """
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
 
@@ -115,7 +124,10 @@ def approve(
     as_: As = None,
     as_json: Json = False,
 ) -> None:
-    """Raise the value status of all results of a batch, signed by you; a second person must."""
+    """Raise the value status of all results of a batch, signed by you; a second person must.
+
+    JSON: {batch, raised, to}
+    """
     from fedbatch.errors import InputError
     from fedbatch.node.home import Home
     from fedbatch.node.reviewing import approve_batch
@@ -147,7 +159,10 @@ def correct(
     as_: As = None,
     as_json: Json = False,
 ) -> None:
-    """Correct one result: a new version with your reason; both stay visible."""
+    """Correct one result: a new version with your reason; both stay visible.
+
+    JSON: {batch, term, supersedes}
+    """
     from fedbatch.node.home import Home
     from fedbatch.node.reviewing import correct_result
     from fedbatch.node.settings import find_home
@@ -179,7 +194,10 @@ def withdraw(
     as_: As = None,
     as_json: Json = False,
 ) -> None:
-    """Take back the results of a batch, or from a partner what was never meant for it."""
+    """Take back the results of a batch, or from a partner what was never meant for it.
+
+    JSON: {batch, withdrawn, reason_code}
+    """
     from fedbatch.errors import InputError
     from fedbatch.node.home import Home
     from fedbatch.node.reviewing import withdraw_batch, withdraw_wrong_party

@@ -13,11 +13,16 @@ __all__ = ["add_to"]
 
 @guarded
 def serve(home: HomeOption = None, as_json: Json = False) -> None:
-    """Run the node: listen for partners, where it is set so, and keep every link; until stopped."""
+    """Run the node: listen for partners, where it is set so, and keep every link; until stopped.
+
+    JSON: {serving, listen}, once it is ready
+    """
     from fedbatch.node.home import Home
+    from fedbatch.node.logs import log_to_stderr
     from fedbatch.node.server import serve as serve_node
     from fedbatch.node.settings import find_home
 
+    log_to_stderr()
     with Home(find_home(home)) as here:
         place = here.settings.listen or "nowhere (it dials only)"
 
@@ -34,16 +39,27 @@ def demo(
     folder: Annotated[
         Path | None, typer.Option(help="Where to leave the homes; default: a temporary folder.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Play the story: a CMO, two sponsors, a cut link, a correction; under half a minute."""
+    """Play the story: a CMO, two sponsors, a cut link, a correction; under half a minute.
+
+    JSON: {held, story: [text]}
+    """
     from fedbatch.demo.story import run
 
-    raise typer.Exit(run(folder, say))
+    lines: list[str] = []
+    code = run(folder, lines.append if as_json else say)
+    if as_json:
+        show_json({"held": code == 0, "story": lines})
+    raise typer.Exit(code)
 
 
 @guarded
 def bench(as_json: Json = False) -> None:
-    """Measure this machine: every figure beside its bar and its comparison in the same run."""
+    """Measure this machine: every figure beside its bar and its comparison in the same run.
+
+    JSON: {figures: [{id, what, value, unit, bar, reached, comparison, compared}]}
+    """
     from fedbatch.bench.measures import measure_all
 
     figures = measure_all(note)

@@ -2,10 +2,21 @@
 
 import msgspec
 
+from fedbatch.errors import IntegrityError
 from fedbatch.node.home import Home
 from fedbatch.ports import KnownAgreement
+from fedbatch.services.replication import LOST
 
-__all__ = ["AgreementStatus", "BatchRow", "LinkStatus", "Status", "read_batches", "read_status"]
+__all__ = [
+    "AgreementStatus",
+    "BatchRow",
+    "CarriedRow",
+    "LinkStatus",
+    "Status",
+    "read_batches",
+    "read_genealogy",
+    "read_status",
+]
 
 
 class LinkStatus(msgspec.Struct, kw_only=True):
@@ -99,6 +110,21 @@ def _link(home: Home, party: str) -> LinkStatus:
 
 
 def _agreement(home: Home, known: KnownAgreement) -> AgreementStatus:
+    """How one agreement stands; a damaged one is shown as such beside the others."""
+    try:
+        return _read_agreement(home, known)
+    except IntegrityError as error:
+        return AgreementStatus(
+            agreement=known.agreement,
+            name=known.name,
+            partner=home.partner_named(known.partner).name,
+            state="damaged",
+            stopped=f"{error.code}: {error}",
+            waits=[f"stopped: {error}"],
+        )
+
+
+def _read_agreement(home: Home, known: KnownAgreement) -> AgreementStatus:
     store = home.ledgers(known.agreement)
     line = AgreementStatus(
         agreement=known.agreement,
@@ -106,6 +132,10 @@ def _agreement(home: Home, known: KnownAgreement) -> AgreementStatus:
         partner=home.partner_named(known.partner).name,
         state=home.standing(known.agreement).state,
     )
+    lost = store.setting(LOST)
+    if lost is not None and not store.ledgers():
+        line.stopped = lost.decode()
+        line.waits.append(f"stopped: {line.stopped}")
     if line.state == "proposed":
         is_received = store.setting("offer_received") is not None
         who = "you" if is_received else line.partner
@@ -123,6 +153,46 @@ def _agreement(home: Home, known: KnownAgreement) -> AgreementStatus:
     if line.backlog:
         line.waits.append(f"{line.backlog} entries sent, not yet countersigned by {line.partner}")
     return line
+
+
+class CarriedRow(msgspec.Struct, kw_only=True):
+    """One lot that went into a batch, or came out of it."""
+
+    agreement: str
+    batch: str
+    numbers: list[str]
+    direction: str
+    use: str
+    lot: str
+    lot_number: str
+    product: str
+
+
+def read_genealogy(home: Home, agreement: str | None = None) -> list[CarriedRow]:
+    """What was made from what, over all agreements or one: a row for each lot and batch."""
+    rows: list[CarriedRow] = []
+    for known in home.node.agreements():
+        if agreement not in {None, known.agreement, known.name}:
+            continue
+        views = home.views(known.agreement)
+        numbers: dict[str, list[str]] = {}
+        for _, batch, _, value in views.identifiers():
+            numbers.setdefault(batch, []).append(value)
+        lots = {lot: number for _, lot, _, _, number in views.lots()}
+        rows += [
+            CarriedRow(
+                agreement=known.agreement,
+                batch=batch,
+                numbers=numbers.get(batch, []),
+                direction=direction,
+                use=use,
+                lot=lot,
+                lot_number=lots.get(lot, ""),
+                product=product,
+            )
+            for _, _, _, direction, batch, lot, product, use in views.carried()
+        ]
+    return rows
 
 
 def read_batches(home: Home, agreement: str | None = None) -> list[BatchRow]:

@@ -1,5 +1,6 @@
 """Sharing from this home: what an agreement's ledger would get, and posting it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -70,8 +71,14 @@ def make_plan(home: Home, known: KnownAgreement) -> SharePlan:
     return plan(sharing)
 
 
-def post_plan(home: Home, known: KnownAgreement, made: SharePlan, person: Person) -> int:
-    """Post what a plan holds; how many entries that was."""
+def post_plan(
+    home: Home,
+    known: KnownAgreement,
+    made: SharePlan,
+    person: Person,
+    report: Callable[[int, int], None] | None = None,
+) -> int:
+    """Post what a plan holds; how many entries that was. `report` hears how far it is."""
     store = home.ledgers(known.agreement)
     body = posting_allowed(store, home.clock)
     own = store.ledgers()[0]
@@ -82,12 +89,21 @@ def post_plan(home: Home, known: KnownAgreement, made: SharePlan, person: Person
         detail = f"{known.agreement}: {len(group)} entries"
         note = AuditNote(act="share", by=person.person, time=home.clock.now(), detail=detail)
         store.append(own.ledger, group, note, sign)
+        if report is not None:
+            report(start + len(group), len(entries))
     store.keep_setting("shared_version", str(body.version).encode())
     return len(entries)
 
 
-def share(home: Home, known: KnownAgreement, person: Person, *, dry_run: bool) -> Shared:
+def share(
+    home: Home,
+    known: KnownAgreement,
+    person: Person,
+    *,
+    dry_run: bool,
+    report: Callable[[int, int], None] | None = None,
+) -> Shared:
     """Post what the agreement allows, or say what that would be."""
     made = make_plan(home, known)
-    posted = 0 if dry_run else post_plan(home, known, made, person)
+    posted = 0 if dry_run else post_plan(home, known, made, person, report)
     return Shared(plan=made, posted=posted)

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 
 from fedbatch.errors import FedbatchError, InputError
 from fedbatch.node.home import Home
-from fedbatch.peers.dialer import Dialer, Moved, keep_linked
+from fedbatch.peers.dialer import BACK_OFF_S_MAX, Dialer, Moved, keep_linked
 from fedbatch.peers.listener import Listener, listener_app
 from fedbatch.ports import Partner
 from fedbatch.store.keys import is_signed
@@ -104,9 +104,12 @@ async def _link(home: Home, partner: Partner, worker: Worker) -> None:
             log.info("link.moved", partner=partner.name, fetched=outcome.fetched, sent=outcome.sent)
 
     try:
-        await keep_linked(dialer, report)
-    except Exception:  # outer loop of a link: another link must not stop for a fault of this one
-        log.exception("link.failed", partner=partner.name)
+        while True:
+            try:
+                await keep_linked(dialer, report)
+            except Exception:  # outer loop of a link: a fault of ours ends neither it nor others
+                log.exception("link.failed", partner=partner.name)
+                await anyio.sleep(BACK_OFF_S_MAX)
     finally:
         await dialer.close()
 

@@ -9,7 +9,7 @@ import msgspec
 from fedbatch.errors import ConflictError, InputError
 from fedbatch.store.objects import write_durably
 
-__all__ = ["Settings", "find_home", "load_settings", "write_settings"]
+__all__ = ["SETTINGS", "Settings", "find_home", "load_settings", "write_settings"]
 
 _TEMPLATE = """\
 # Settings of this Fedbatch node. Secrets do not belong here.
@@ -27,6 +27,16 @@ listen = {listen}
 # What partners dial: https://HOST:PORT, or http:// on loopback; "" if nobody can.
 address = {address}
 """
+
+
+# What each setting means; the reference is made from it.
+SETTINGS = {
+    "party": "The party that keeps this node: a random id made by `fedbatch init`; never changed.",
+    "name": "The party's printed name.",
+    "node": "The node's name in its ledgers; it never changes, and needs no DNS.",
+    "listen": 'HOST:PORT at which this node listens for its partners, or "" to dial only.',
+    "address": 'What partners dial: https://HOST:PORT, or http:// on loopback; "" if nobody can.',
+}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

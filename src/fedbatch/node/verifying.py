@@ -1,13 +1,13 @@
 """Verify a whole home: every hash, tree, signature, receipt, chain and object."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from fedbatch.errors import FedbatchError
 from fedbatch.ledger.note import Checkpoint, verify_checkpoint, verify_cosignature
 from fedbatch.node.home import Home
-from fedbatch.ports import CheckpointRow, LedgerRow
+from fedbatch.ports import CheckpointRow, KnownAgreement, LedgerRow
 from fedbatch.services.agreements import Keys
 from fedbatch.store.ledgers import Ledgers
 
@@ -22,17 +22,43 @@ class Verification(msgspec.Struct, kw_only=True):
 
 
 def verify_home(home: Home) -> Verification:
-    """Check everything that lies in a home."""
+    """Check everything that lies in a home; what cannot even be opened is wrong too."""
     report = Verification()
-    _add(report, "node.sqlite: audit trail", home.node.verify())
-    _add(report, f"journal: {home.journal.size()} entries", home.journal.verify())
-    _add(report, "journal: objects", home.journal_objects.verify())
-    for known in home.node.agreements():
-        store = home.ledgers(known.agreement)
-        _add(report, f"{known.name}: hashes and trees", store.verify())
-        for row in store.ledgers():
-            _verify_signatures(report, known.name, store, row)
+    _check(report, "node.sqlite: audit trail", lambda: _node(home))
+    _check(report, "journal: chain and audit trail", lambda: _journal(home))
+    _check(report, "journal: objects", home.journal_objects.verify)
+    agreements: list[KnownAgreement] = []
+    _check(report, "node.sqlite: agreements", lambda: agreements.extend(home.node.agreements()))
+    for known in agreements:
+        _verify_agreement(report, home, known)
     return report
+
+
+def _node(home: Home) -> list[str]:
+    """Opened here, so that a store that refuses to open is a finding and no crash."""
+    return home.node.verify()
+
+
+def _journal(home: Home) -> list[str]:
+    return home.journal.verify()
+
+
+def _check(report: Verification, what: str, check: Callable[[], list[str] | None]) -> None:
+    try:
+        _add(report, what, check() or [])
+    except FedbatchError as error:
+        _add(report, what, [str(error)])
+
+
+def _verify_agreement(report: Verification, home: Home, known: KnownAgreement) -> None:
+    name = known.name
+    _check(report, f"{name}: hashes and trees", lambda: home.ledgers(known.agreement).verify())
+    try:
+        store = home.ledgers(known.agreement)
+        for row in store.ledgers():
+            _verify_signatures(report, name, store, row)
+    except FedbatchError as error:
+        _add(report, f"{name}: ledgers", [str(error)])
 
 
 def _add(report: Verification, what: str, wrong: list[str]) -> None:

@@ -20,15 +20,25 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from fedbatch.errors import ConflictError, FedbatchError, InputError, IntegrityError, PeerError
+from fedbatch.errors import (
+    BusyError,
+    ConflictError,
+    FedbatchError,
+    InputError,
+    IntegrityError,
+    PeerError,
+    StoreError,
+)
 from fedbatch.peers.signatures import Request, sign_request
 from fedbatch.ports import Clock, Partner, Signer
+from fedbatch.services.agreements import hex_bytes
 from fedbatch.services.exchange import AgreementLine, Exchange, Overview
 from fedbatch.services.pairing import Answer
 from fedbatch.services.replication import FRAMES_BYTES, Replica
 from fedbatch.standard import canonical
 
 __all__ = [
+    "BACK_OFF_S_MAX",
     "Dialer",
     "Moved",
     "call_pairing",
@@ -39,6 +49,7 @@ __all__ = [
 ]
 
 BACK_OFF_S_MAX = 30.0
+UNREACHABLE = "peer.unreachable"
 # One bundle may be 16 MiB unpacked and a group of frames 8 MiB; nothing larger is ever right.
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
 _TIMEOUT_S = 60.0
@@ -86,7 +97,7 @@ def _translated(error: httpx.HTTPError) -> PeerError:
     return PeerError(
         f"the partner's node did not answer: {type(error).__name__}",
         retryable=True,
-        code="peer.unreachable",
+        code=UNREACHABLE,
     )
 
 
@@ -126,7 +137,7 @@ def fetch_certificate(address: str, tls_sha256: str) -> str:
         raise PeerError(
             f"{address} did not answer: {type(error).__name__}",
             retryable=True,
-            code="peer.unreachable",
+            code=UNREACHABLE,
         ) from error
     if _spki_sha256(certificate) != tls_sha256:
         raise PeerError(
@@ -143,6 +154,12 @@ def _spki_sha256(certificate: str) -> str:
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     return hashlib.sha256(content).hexdigest()
+
+
+class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the partner has confirmed the pairing."""
+
+    confirmed: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -246,7 +263,12 @@ class Dialer:
         for agreement in sorted(there.keys() | own.keys()):
             try:
                 await self._agreement(agreement, there.get(agreement), own.get(agreement), moved)
-            except (IntegrityError, ConflictError, InputError) as error:
+            except (StoreError, BusyError):
+                raise
+            except FedbatchError as error:
+                # What is wrong with one agreement holds no other up; a cut link holds all up.
+                if isinstance(error, PeerError) and error.code == UNREACHABLE:
+                    raise
                 moved.refusals.append(f"{agreement} {error.code}: {error}")
         return moved
 
@@ -254,7 +276,7 @@ class Dialer:
         """A restored ledger finds out here, before it appends anything."""
         try:
             await self.run(lambda: self.exchange.hear(self.party, overview))
-        except IntegrityError as error:
+        except (IntegrityError, InputError) as error:
             moved.refusals.append(f"{error.code}: {error}")
 
     async def _confirmed(self) -> bool:
@@ -265,10 +287,10 @@ class Dialer:
         overview: Overview = await self.run(lambda: self.exchange.overview(self.party))
         said_here = canonical.encode(overview)
         reply = await self._send("POST", "/x/1/confirmation", said_here, "application/json")
-        said = msgspec.json.decode(reply.content, type=dict[str, bool])
-        if said.get("confirmed"):
+        said = canonical.parse(reply.content, Confirmation, "confirmation")
+        if said.confirmed:
             await self.run(lambda: self.exchange.note_confirmation(self.party))
-        return bool(said.get("confirmed"))
+        return said.confirmed
 
     async def _agreement(
         self,
@@ -282,8 +304,12 @@ class Dialer:
         here = await self._line_here(agreement)
         if there is None or here is None or not here.own:
             return
-        if there.own:
-            await self._fetch(agreement, there, moved)
+        try:
+            if there.own:
+                await self._fetch(agreement, there, moved)
+        except (IntegrityError, InputError) as error:
+            # It stops that ledger only: the own one goes on.
+            moved.refusals.append(f"{agreement} {error.code}: {error}")
         await self._push(agreement, there, moved)
 
     async def _line_there(self, agreement: str) -> AgreementLine | None:
@@ -325,23 +351,37 @@ class Dialer:
     async def _fetch(self, agreement: str, there: AgreementLine, moved: Moved) -> None:
         exchange = self.exchange
         replication = await self.run(lambda: exchange.replication(self.party, agreement))
-        path = f"/x/1/{agreement}/{there.own}"
         held = await self.run(lambda: replication.copy_size(there.own))
         try:
             if there.size <= held:
                 await self._compare(agreement, there, held)
             while held < there.size:
-                query = f"from={held}&max={FRAMES_BYTES}"
-                content = await self._get(f"{path}/entries", query)
-                if not content:
+                replica = await self._fetch_once(agreement, there.own, held)
+                if replica is None:
                     break
-                replica = await self._take(agreement, there.own, content)
                 moved.fetched += replica.new
                 held = replica.size
                 await self._give_receipts(agreement, replica.encode())
         except IntegrityError as error:
             await self._tell_stop(agreement, error)
             raise
+
+    async def _fetch_once(self, agreement: str, ledger: str, held: int) -> Replica | None:
+        """A group of entries; once more where they do not lead to the signed root (§1.3)."""
+        path, query = f"/x/1/{agreement}/{ledger}", f"from={held}&max={FRAMES_BYTES}"
+        content = await self._get(f"{path}/entries", query)
+        if not content:
+            return None
+        take = functools.partial(self.exchange.take, self.party, agreement, ledger)
+        try:
+            replica: Replica = await self.run(lambda: take(content, stops=False))
+        except IntegrityError as error:
+            if error.code != "gap":
+                raise
+            root = hex_bytes((await self._get(f"{path}/root", f"size={held}")).decode("latin-1"))
+            again = await self._get(f"{path}/entries", query)
+            replica = await self.run(lambda: take(again, writer_root=root))
+        return replica
 
     async def _compare(self, agreement: str, there: AgreementLine, held: int) -> None:
         """An idle link compares: a shorter ledger is a rollback, another root a fork (§1.6)."""
@@ -374,11 +414,6 @@ class Dialer:
             moved.sent += size - start
             moved.receipts += 1
             start = size
-
-    async def _take(self, agreement: str, ledger: str, content: bytes) -> Replica:
-        take = functools.partial(self.exchange.take, self.party, agreement, ledger, content)
-        replica: Replica = await self.run(take)
-        return replica
 
     async def _push_once(self, agreement: str, ledger: str, start: int) -> int:
         """Send a group of frames; the size that the partner's receipt then covers."""

@@ -341,6 +341,8 @@ def listener_app(listener: Listener) -> Starlette:
         ],
         exception_handlers={404: _nothing, 405: _nothing, 500: _failed},
     )
+    # A redirect would tell a route from what is none.
+    app.router.redirect_slashes = False
     app.state.listener = listener
     return app
 

@@ -5,6 +5,7 @@ own; each then writes entries 0 and 1 of its ledger. In force is what both have 
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 State = Literal["draft", "proposed", "waiting", "active", "paused", "ended", "expired"]
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}", re.ASCII)
 _PURPOSES = ("ledger", "cosign")
 
 
@@ -125,6 +127,32 @@ def _own_keys(store: AgreementStore, agreement: str, node: str, signer: Signer, 
     return keys
 
 
+def hex_bytes(text: str) -> bytes:
+    """Bytes that a partner wrote in hex.
+
+    Raises:
+        InputError: no hex digits.
+    """
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        raise InputError("hex digits", found=text[:80], code="hex") from error
+
+
+def check_id(agreement: str) -> None:
+    """Refuse an id that could not name a folder or a key.
+
+    Raises:
+        InputError: it could not.
+    """
+    if _ID.fullmatch(agreement) is None:
+        raise InputError(
+            "an agreement's id of letters, digits and hyphens",
+            found=agreement[:80],
+            code="agreement.id",
+        )
+
+
 class Verify(Protocol):
     """Checks an Ed25519 signature."""
 
@@ -133,15 +161,30 @@ class Verify(Protocol):
         ...
 
 
-def _check_keys(keys: Keys, agreement: str, identity_key: bytes, verify: Verify) -> None:
+def check_keys(keys: Keys, agreement: str, identity_key: bytes, verify: Verify) -> None:
     """Refuse keys that the partner's identity key has not certified for this agreement."""
     for purpose, key, certificate in (
         ("ledger", keys.ledger_key, keys.ledger_certificate),
         ("cosign", keys.cosign_key, keys.cosign_certificate),
     ):
         message = certificate_message(purpose, agreement, key)
-        if not verify(identity_key, message, bytes.fromhex(certificate)):
+        if not verify(identity_key, message, hex_bytes(certificate)):
             raise RefusedError(f"the {purpose} key is not certified", code="agreement.key")
+        hex_bytes(key)
+
+
+def check_pinned(store: AgreementStore, keys: Keys) -> None:
+    """A partner's ledger and keys are pinned at the first version; later ones carry the same on.
+
+    Raises:
+        RefusedError: others, as from a home that has lost its ledger.
+    """
+    pinned = store.setting("partner_keys")
+    if pinned is not None and msgspec.json.decode(pinned, type=Keys) != keys:
+        raise RefusedError(
+            "the partner's ledger and keys are pinned; another ledger does not carry it on",
+            code="agreement.pinned",
+        )
 
 
 # ---- proposing and accepting
@@ -156,7 +199,11 @@ def offer(store: AgreementStore, body: AgreementBody, node: str, signer: Signer,
 
 
 def check_offer(
-    content: bytes, agreement: str, parties: set[str], identity_key: bytes, verify: Verify
+    content: bytes,
+    agreement: str,
+    parties: set[str],
+    identity_key: bytes,
+    verify: Verify,
 ) -> Offer:
     """Read a partner's proposal.
 
@@ -175,7 +222,8 @@ def check_offer(
         )
     if body.id != agreement or {item.party for item in body.parties} != parties:
         raise InputError("this agreement and these two parties", found=body.id, code="agreement.id")
-    _check_keys(proposed.keys, agreement, identity_key, verify)
+    check_id(agreement)
+    check_keys(proposed.keys, agreement, identity_key, verify)
     return proposed
 
 
@@ -204,7 +252,7 @@ def check_acceptance(
         raise ConflictError(
             f"proposed {ours}, accepted {answer.body_sha256}", code="agreement.other_body"
         )
-    _check_keys(answer.keys, agreement, identity_key, verify)
+    check_keys(answer.keys, agreement, identity_key, verify)
     return answer
 
 
@@ -230,6 +278,7 @@ def activate(
     clock: Clock,
 ) -> None:
     """Pin the partner's ledger and write this party's statement of the body, signed by its officer."""
+    is_paused = standing(store, clock).own_state == "paused"
     own = msgspec.json.decode(store.setting("own_keys") or b"", type=Keys)
     own_public = bytes.fromhex(own.ledger_key)
     store.add_ledger(own.ledger, is_own=True, origin=own.origin, key=own_public)
@@ -243,7 +292,9 @@ def activate(
     content = body_bytes(body)
     store.keep_setting(f"body/{body.version}", content)
     store.keep_setting("body", content)
-    _state_record(store, body, "active", party, signer, ids, clock, reason=None)
+    # A new version lifts no pause: who paused resumes.
+    state: Literal["active", "paused"] = "paused" if is_paused else "active"
+    _state_record(store, body, state, party, signer, ids, clock, reason=None)
 
 
 def change_state(
@@ -364,7 +415,7 @@ def standing(store: AgreementStore, clock: Clock) -> Standing:
         is_open = store.setting("offer_sent") or store.setting("offer_received")
         return Standing(state="proposed" if is_open else "draft")
     body = canonical.parse(content, AgreementBody, "agreement")
-    said = [_last_state(store, row) for row in store.ledgers()]
+    said = [_last_state(store, row, body.id) for row in store.ledgers()]
     own, partner = said[0], said[1] if len(said) > 1 else ""
     states = {own, partner}
     if "ended" in states:
@@ -380,8 +431,9 @@ def standing(store: AgreementStore, clock: Clock) -> Standing:
     return Standing(state=state, own_state=own, partner_state=partner, body=body)
 
 
-def _last_state(store: AgreementStore, row: LedgerRow) -> str:
-    for head in store.heads(row.ledger, ("agreement",)).values():
+def _last_state(store: AgreementStore, row: LedgerRow, agreement: str) -> str:
+    head = store.heads(row.ledger, ("agreement",)).get(("agreement", (agreement,)))
+    if head is not None:
         ((_, _, content),) = store.entries(row.ledger, head.index, 1)
         record = read_entry(content).record
         if isinstance(record, records.Agreement):

@@ -41,7 +41,8 @@ class AgreementLine(msgspec.Struct, frozen=True, kw_only=True):
     """How one agreement stands at the node that answers. Sizes of entries; hashes in hex, "" for none.
 
     `own` is the answering party's ledger, `copy` how much it holds of the other's and `copy_root` its
-    root there, `receipted` how much of its own it holds receipts for.
+    root there, `receipted` how much of its own it holds receipts for. `stopped` is the code for which
+    its own ledger is stopped, or for which this node cannot read it.
     """
 
     agreement: str
@@ -53,6 +54,7 @@ class AgreementLine(msgspec.Struct, frozen=True, kw_only=True):
     copy_root: str = ""
     proposal: str = ""
     acceptance: str = ""
+    stopped: str = ""
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,9 +124,19 @@ class Exchange:
         if not partner.confirmed_there:
             return Overview(confirmed=True)
         known = [item.agreement for item in self.store.agreements() if item.partner == party]
-        return Overview(confirmed=True, agreements=tuple(self._line(item) for item in known))
+        lines = (self._line(item) for item in known)
+        # Where only the partner has spoken yet there is nothing to tell it.
+        told = (item for item in lines if item != AgreementLine(agreement=item.agreement))
+        return Overview(confirmed=True, agreements=tuple(told))
 
     def _line(self, agreement: str) -> AgreementLine:
+        """How one agreement stands; a damaged one holds the others of this partner not up."""
+        try:
+            return self._read_line(agreement)
+        except IntegrityError as error:
+            return AgreementLine(agreement=agreement, stopped=error.code)
+
+    def _read_line(self, agreement: str) -> AgreementLine:
         store = self.open_store(agreement)
         line = AgreementLine(
             agreement=agreement,
@@ -133,7 +145,8 @@ class Exchange:
         )
         rows = store.ledgers()
         if not rows:
-            return line
+            is_lost = store.setting(replication.LOST) is not None
+            return msgspec.structs.replace(line, stopped="rollback" if is_lost else "")
         own, *others = rows
         receipts = [row.size for row in store.checkpoints(own.ledger) if row.cosignature]
         return msgspec.structs.replace(
@@ -144,6 +157,7 @@ class Exchange:
             receipted=max(receipts, default=0),
             copy=others[0].size if others else 0,
             copy_root=others[0].root.hex() if others else "",
+            stopped=own.stopped.partition(":")[0],
         )
 
     def hear(self, party: str, overview: Overview) -> None:
@@ -156,8 +170,9 @@ class Exchange:
         for line in overview.agreements:
             try:
                 work = self.replication(party, line.agreement)
-                if work.store.ledgers() and line.copy_root:
-                    replication.hear(work, line.copy, bytes.fromhex(line.copy_root))
+                replication.hear_writer(work, line.own, line.stopped)
+                if line.copy_root:
+                    replication.hear(work, line.copy, agreements.hex_bytes(line.copy_root))
             except NotHereError:
                 continue
             except IntegrityError as error:
@@ -194,10 +209,14 @@ class Exchange:
             self.verify,
         )
         body = canonical.parse(bytes(offer.body), AgreementBody, "proposal")
+        if self._is_foreign(party, agreement):
+            # Answered as any proposal that nobody accepts: that the id is taken must not show.
+            return
         self._remember(party, body)
         store = self.open_store(agreement)
         if store.setting("offer_received") == content:
             return
+        agreements.check_pinned(store, offer.keys)
         self._check_next(store, body)
         store.keep_setting("offer_received", content)
         now = self.clock.now()
@@ -219,12 +238,16 @@ class Exchange:
         if body.version < due:
             raise ConflictError(f"version {due} is due", code="agreement.version")
 
+    def _is_foreign(self, party: str, agreement: str) -> bool:
+        """Whether the id is of an agreement with another partner."""
+        known = (item.partner for item in self.store.agreements() if item.agreement == agreement)
+        return any(partner != party for partner in known)
+
     def _remember(self, party: str, body: AgreementBody) -> None:
-        for known in self.store.agreements():
-            if known.agreement == body.id:
-                if known.partner != party:
-                    raise NotHereError("not here")
-                return
+        if self._is_foreign(party, body.id):
+            raise ConflictError(f"{body.id} is another partner's", code="agreement.id_taken")
+        if any(item.agreement == body.id for item in self.store.agreements()):
+            return
         name = body.product[0].name if body.product else body.id
         known = KnownAgreement(agreement=body.id, partner=party, name=name)
         note = AuditNote(act="agreement known", by="node", time=self.clock.now(), detail=body.id)
@@ -232,6 +255,7 @@ class Exchange:
 
     def propose(self, party: str, body: AgreementBody, by: str) -> None:
         """Propose a body to a partner; it crosses with the next contact."""
+        agreements.check_id(body.id)
         self._remember(party, body)
         store = self.open_store(body.id)
         self._check_next(store, body)
@@ -256,6 +280,7 @@ class Exchange:
         known = next(item for item in self.store.agreements() if item.agreement == agreement)
         offer, body = self.received_body(agreement)
         store = self.open_store(agreement)
+        self._check_next(store, body)
         agreements.accept(store, offer, self.node, self.signer, self.ids)
         self._activate(store, body, offer.keys, known.partner, officer)
         return body
@@ -271,6 +296,9 @@ class Exchange:
         offer = canonical.parse(sent, agreements.Offer, "proposal")
         identity = bytes.fromhex(self.partner(party).identity_key)
         answer = agreements.check_acceptance(content, offer, agreement, identity, self.verify)
+        agreements.check_pinned(store, answer.keys)
+        if agreements.standing(store, self.clock).state == "ended":
+            raise RefusedError("the agreement is over", code="agreement.ended")
         body = canonical.parse(bytes(offer.body), AgreementBody, "proposal")
         by = (store.setting("proposed_by") or b"").decode()
         self._activate(store, body, answer.keys, party, self._officer(by))
@@ -315,10 +343,20 @@ class Exchange:
         store, row = self._named(party, agreement, ledger)
         return replication.frames(store, row.ledger, start, bytes_max)
 
-    def take(self, party: str, agreement: str, ledger: str, content: bytes) -> Replica:
+    def take(
+        self,
+        party: str,
+        agreement: str,
+        ledger: str,
+        content: bytes,
+        *,
+        stops: bool = True,
+        writer_root: bytes | None = None,
+    ) -> Replica:
         """Take in frames of the partner's ledger."""
         self._named(party, agreement, ledger)
-        return replication.take(self.replication(party, agreement), ledger, content)
+        work = self.replication(party, agreement)
+        return replication.take(work, ledger, content, stops=stops, writer_root=writer_root)
 
     def root(self, party: str, agreement: str, ledger: str, size: int) -> bytes:
         """The root of the first `size` entries of this party's ledger."""
@@ -329,6 +367,7 @@ class Exchange:
 
     def keep_receipts(self, party: str, agreement: str, content: bytes) -> int:
         """Keep the partner's cosignatures of this party's ledger; the greatest size they cover."""
+        self.own_ledger(party, agreement)
         work = self.replication(party, agreement)
         sizes = []
         for size, line in replication.decode_receipts(content):
@@ -357,8 +396,9 @@ class Exchange:
         """The partner refused this party's ledger for its history: the same finding here (T4)."""
         if error.code not in replication.STOPPING or not isinstance(error, IntegrityError):
             return
-        store = self._agreement(party, agreement)
-        own = store.ledgers()[0]
+        store, own = self._agreement(party, agreement), self.own_ledger(party, agreement)
+        if own.stopped:
+            return
         now = self.clock.now()
         note = AuditNote(act=f"exchange.{error.code}", by="node", time=now, detail=str(error))
         store.stop(own.ledger, f"{error.code}: {error}", note)

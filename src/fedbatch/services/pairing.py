@@ -11,7 +11,7 @@ import msgspec
 
 from fedbatch.errors import ConflictError, InputError, RefusedError
 from fedbatch.ports import AuditNote, Clock, Ids, Invitation, NodeStore, Partner, Signer
-from fedbatch.services.agreements import Verify
+from fedbatch.services.agreements import Verify, hex_bytes
 from fedbatch.standard import canonical
 
 __all__ = [
@@ -210,7 +210,7 @@ def take_answer(
         RefusedError: the key is not the invited one, or the proof is wrong.
     """
     introduction = answer.introduction
-    identity = bytes.fromhex(introduction.identity_key)
+    identity = hex_bytes(introduction.identity_key)
     own_sha256 = hashlib.sha256(pairing.signer.public("identity")).hexdigest()
     right = hmac.compare_digest(answer.proof, _proof(invitation.code, own_sha256, introduction))
     if hashlib.sha256(identity).hexdigest() != invitation.identity_sha256 or not right:
@@ -222,8 +222,9 @@ def take_answer(
 
 def _check_link(introduction: Introduction, verify: Verify) -> None:
     message = _link_message(introduction.party, introduction.link_key)
-    identity = bytes.fromhex(introduction.identity_key)
-    if not verify(identity, message, bytes.fromhex(introduction.link_certificate)):
+    identity = hex_bytes(introduction.identity_key)
+    hex_bytes(introduction.link_key)
+    if not verify(identity, message, hex_bytes(introduction.link_certificate)):
         raise RefusedError("the link key is not certified", code="pairing.link_key")
 
 

@@ -7,6 +7,7 @@ that gives the kept cosignature again.
 """
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -30,6 +31,7 @@ from fedbatch.ledger.note import (
     Checkpoint,
     cosign_checkpoint,
     render_note,
+    verify_checkpoint,
     verify_cosignature,
 )
 from fedbatch.ledger.tree import root_of
@@ -52,12 +54,19 @@ from fedbatch.standard.agreements import AgreementBody
 from fedbatch.standard.envelope import Statement, read_entry
 from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.rulebook import RULES_VERSION, finding
+from fedbatch.standard.values import Correction
 
 __all__ = ["CopyStore", "Replica", "Replication", "frames", "keep_receipt", "root_at", "take"]
 
 # Refusals that stop a ledger until a person resumes it (INTEROP §1.6).
 STOPPING = frozenset({"fork", "gap", "rollback"})
+# The setting that says an own ledger was found to be gone.
+LOST = "lost"
 FRAMES_BYTES = 8 * 1024 * 1024
+# A receipt record and a finding name the entry; both must fit into an entry themselves.
+ENTRY_ID_MAX = 200
+# 400 erasures of about 120 bytes stay below the 65,535 bytes of an entry.
+NAMED_MAX = 400
 
 
 class CopyStore(AgreementStore, Protocol):
@@ -69,6 +78,14 @@ class CopyStore(AgreementStore, Protocol):
 
     def find_index(self, ledger: str, entry_id: str) -> int | None:
         """Where an entry lies, by its id."""
+        ...
+
+    def refused(self, ledger: str) -> frozenset[str]:
+        """Entries of a ledger that its reader has refused, by id or by `<ledger>/<index>`."""
+        ...
+
+    def find_ids(self, ledger: str, entry_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these entry ids came before."""
         ...
 
     def find_head(self, ledger: str, type_: str, key: tuple[str, ...]) -> LedgerHead | None:
@@ -213,8 +230,23 @@ def _partner_keys(store: AgreementStore) -> Keys:
 # ---- taking
 
 
-def take(replication: Replication, ledger: str, content: bytes) -> Replica:
+def take(
+    replication: Replication,
+    ledger: str,
+    content: bytes,
+    *,
+    stops: bool = True,
+    writer_root: bytes | None = None,
+) -> Replica:
     """Take in frames of the partner's ledger, each its own transaction.
+
+    Args:
+        replication: the agreement.
+        ledger: the partner's.
+        content: frames.
+        stops: whether entries that do not lead to the signed root stop the ledger; False where they
+            will be fetched once more.
+        writer_root: the root that the writer, asked, states at the size held here.
 
     Raises:
         IntegrityError: fork, gap or rollback (the ledger is stopped then), or a wrong signature.
@@ -226,14 +258,28 @@ def take(replication: Replication, ledger: str, content: bytes) -> Replica:
     if row.is_own:
         raise RefusedError("a party writes its own ledger alone", code="ledger.own")
     if row.stopped:
-        raise IntegrityError(row.stopped, code=row.stopped.partition(":")[0])
+        raise _stopped(row)
     replica = Replica(size=row.size)
     for frame in decode_frames(content):
-        _take_frame(replication, ledger, frame, replica)
+        _take_frame(replication, ledger, frame, replica, stops=stops, writer_root=writer_root)
+        writer_root = None
     return replica
 
 
-def _take_frame(replication: Replication, ledger: str, frame: Frame, replica: Replica) -> None:
+def _stopped(row: LedgerRow) -> IntegrityError:
+    code, _, reason = row.stopped.partition(": ")
+    return IntegrityError(reason, code=code)
+
+
+def _take_frame(
+    replication: Replication,
+    ledger: str,
+    frame: Frame,
+    replica: Replica,
+    *,
+    stops: bool,
+    writer_root: bytes | None,
+) -> None:
     store = replication.store
     row = store.ledger(ledger)
     entries = _unpack(frame)
@@ -246,9 +292,10 @@ def _take_frame(replication: Replication, ledger: str, frame: Frame, replica: Re
             origin=row.origin,
             public_key=row.key,
             root_at=lambda size: root_at(store, ledger, size),
+            writer_root=writer_root,
         )
     except IntegrityError as error:
-        if error.code in STOPPING:
+        if error.code in STOPPING and (stops or error.code != "gap"):
             _stop(replication, ledger, error, frame.note)
         raise
     if checked.is_repeated:
@@ -262,13 +309,16 @@ def _take_frame(replication: Replication, ledger: str, frame: Frame, replica: Re
 def compare(replication: Replication, ledger: str, held: int, note: bytes) -> None:
     """Hold the writer's newest checkpoint against the copy, without any entry.
 
+    A longer ledger is no case for this: its writer has appended since it was asked how things stand,
+    and the next round fetches what is new.
+
     Raises:
         IntegrityError: `rollback` or `fork`; the copy is stopped then.
     """
     row = replication.store.ledger(ledger)
     if row.stopped:
-        raise IntegrityError(row.stopped, code=row.stopped.partition(":")[0])
-    if row.size != held:
+        raise _stopped(row)
+    if row.size != held or verify_checkpoint(note, row.origin, row.key).size > held:
         return
     try:
         take_in(row.frontier, row.size, [], note, origin=row.origin, public_key=row.key)
@@ -285,7 +335,11 @@ def hear(replication: Replication, held: int, root: bytes) -> None:
         IntegrityError: `rollback` (the own ledger is shorter) or `fork`; the own ledger is stopped.
     """
     store = replication.store
-    own = store.ledgers()[0]
+    rows = store.ledgers()
+    if not rows:
+        _check_not_lost(replication, held)
+        return
+    own = rows[0]
     if own.stopped:
         return
     problem = None
@@ -300,6 +354,44 @@ def hear(replication: Replication, held: int, root: bytes) -> None:
     store.confirm_place()
 
 
+def _check_not_lost(replication: Replication, held: int) -> None:
+    """An own ledger that the partner holds and that is not here at all was deleted."""
+    if not held:
+        return
+    message = f"the partner holds {held} entries of a ledger that is not here"
+    if replication.store.setting(LOST) is None:
+        replication.store.keep_setting(LOST, f"rollback: {message}".encode())
+    raise IntegrityError(message, code="rollback")
+
+
+def hear_writer(replication: Replication, ledger: str, stopped: str) -> None:
+    """What the partner says of its own ledger: that it found it another, or has none any more.
+
+    That it became shorter is not concluded from sizes told: another process may have moved on
+    between. Entries and checkpoints show it (`take`, `compare`), or the writer itself hears it.
+
+    Args:
+        replication: the agreement.
+        ledger: the partner's own ledger, "" for none.
+        stopped: the code for which the partner has stopped it, "" for none.
+
+    Raises:
+        IntegrityError: `rollback`, `fork` or `gap`; the copy is stopped.
+    """
+    copies = [row for row in replication.store.ledgers() if not row.is_own]
+    if not copies or copies[0].stopped:
+        return
+    copy, problem = copies[0], None
+    if stopped in STOPPING:
+        problem = IntegrityError("the writer found that its ledger differs", code=stopped)
+    elif copy.size and not ledger and not stopped:
+        message = f"the writer has no ledger any more, {copy.size} entries were held"
+        problem = IntegrityError(message, code="rollback")
+    if problem is not None:
+        _stop(replication, copy.ledger, problem, copy.root)
+        raise problem
+
+
 def _known_root(store: CopyStore, ledger: str, size: int) -> bytes:
     """The own root at a size: a copy ends at a checkpoint, so it is kept."""
     kept = store.checkpoint_at(ledger, size)
@@ -309,6 +401,11 @@ def _known_root(store: CopyStore, ledger: str, size: int) -> bytes:
 def _unpack(frame: Frame) -> list[bytes | Erased]:
     """The entries of a frame; a bomb is refused before it unfolds."""
     try:
+        # The size that a frame's head states goes before `max_output_size`.
+        stated = zstandard.frame_content_size(frame.packed)
+        if stated > BUNDLE_BYTES_MAX:
+            expected = f"at most {BUNDLE_BYTES_MAX} bytes"
+            raise InputError(expected, found=f"{stated} bytes", code="frame")
         content = zstandard.ZstdDecompressor().decompress(
             frame.packed, max_output_size=BUNDLE_BYTES_MAX
         )
@@ -338,9 +435,10 @@ def _keep(
     note: bytes,
     replica: Replica,
 ) -> None:
-    judged = _Judged(replication, row)
-    for offset, entry in enumerate(entries):
-        judged.judge(row.size + offset, entry, checked.leaf_hashes[offset])
+    judged = _judge_all(replication, row, entries, checked, frozenset())
+    twice = replication.store.find_ids(row.ledger, list(judged.here))
+    if twice:
+        judged = _judge_all(replication, row, entries, checked, twice)
     cosigned_at = replication.clock.seconds()
     line = _cosign(replication, checked.checkpoint, cosigned_at)
     taken = Taken(
@@ -374,6 +472,20 @@ def _keep(
     replica.findings += judged.findings
 
 
+def _judge_all(
+    replication: Replication,
+    row: LedgerRow,
+    entries: Sequence[bytes | Erased],
+    checked: Checked,
+    known: AbstractSet[str],
+) -> "_Judged":
+    """Judge a group of entries; `known` are ids that came before it."""
+    judged = _Judged(replication, row, known)
+    for offset, entry in enumerate(entries):
+        judged.judge(row.size + offset, entry, checked.leaf_hashes[offset])
+    return judged
+
+
 def _cosign(replication: Replication, checkpoint: Checkpoint, time: int) -> bytes:
     """This party's dated line under a checkpoint of the partner's."""
     own = msgspec.json.decode(replication.store.setting("own_keys") or b"", type=Keys)
@@ -392,9 +504,10 @@ def _cosign(replication: Replication, checkpoint: Checkpoint, time: int) -> byte
 class _Judged:
     """What form and rights say of a group of the partner's entries."""
 
-    def __init__(self, replication: Replication, row: LedgerRow) -> None:
+    def __init__(self, replication: Replication, row: LedgerRow, known: AbstractSet[str]) -> None:
         self.replication = replication
         self.row = row
+        self.known = known
         self.body = replication.body
         self.roles = {item.role for item in self.body.parties if item.party == replication.partner}
         self.codes = {(item.code, item.role) for item in self.body.parameters}
@@ -415,17 +528,30 @@ class _Judged:
         if isinstance(entry, Erased):
             self.heads.append(None)
             return
+        place = f"{self.row.ledger}/{index}"
         try:
             # Two readers must never read one signed text differently: no key twice, no null (S1, S2).
             canonical.parse_plain(entry, "entry")
             statement = read_entry(entry)
         except InputError as error:
-            self._refuse(f"{self.row.ledger}/{index}", "record.malformed", str(error), "a record")
+            self._refuse(place, "record.malformed", str(error), "a record")
             return
-        head = self._head(statement)
+        entry_id = statement.heading.id
+        if not 0 < len(entry_id) <= ENTRY_ID_MAX:
+            self._refuse(place, "record.malformed", entry_id, "an id of 1 to 200 characters")
+            return
+        if entry_id in self.here or entry_id in self.known:
+            self._refuse(place, "record.malformed", entry_id, "an id that came only once")
+            return
+        # Ids of refused entries count too: a receipt record names them.
+        self.here[entry_id] = index
+        try:
+            head = self._head(statement)
+        except InputError as error:
+            self._refuse(entry_id, "record.malformed", str(error), "a record")
+            return
         if head is None:
             return
-        self.here[head.entry_id] = index
         self.contents[index] = entry
         self.heads.append(head)
         self.by_entry[head.entry_id] = self.new[head.type, head.key] = LedgerHead(
@@ -570,17 +696,28 @@ class _Judged:
             heads=replication.store.heads(own.ledger),
         )
         refused = tuple(self._finding_record(post, *item) for item in self.refused)
-        post.add(
-            records.Receipt(
-                version=1,
-                ledger=self.row.ledger,
-                size=size,
-                cause=tuple(causes),  # type: ignore[arg-type] # the words of the standard
-                refused=refused,
-                erased=tuple(self.erasures),
+        # What does not fit into one receipt record goes on in its next version.
+        for start in range(0, max(len(refused), len(self.erasures)), NAMED_MAX):
+            post.add(
+                records.Receipt(
+                    version=1,
+                    ledger=self.row.ledger,
+                    size=size,
+                    cause=tuple(causes),  # type: ignore[arg-type] # the words of the standard
+                    refused=refused[start : start + NAMED_MAX],
+                    erased=tuple(self.erasures[start : start + NAMED_MAX]),
+                ),
+                correction=self._goes_on() if start else None,
             )
-        )
         return post.entries
+
+    def _goes_on(self) -> Correction:
+        return Correction(
+            kind="correct",
+            reason_code="continued",
+            reason="more was refused or erased than one record holds",
+            by=self.replication.party,
+        )
 
     def _finding_record(self, post: Post, entry_id: str, item: Finding) -> records.Refused:
         finding_id = self.replication.ids.shared(self.body.id, "finding", entry_id)
@@ -612,13 +749,16 @@ def _plain_head(type_: str, key: tuple[str, ...], entry_id: str) -> NewLedgerEnt
 
 
 def statements(store: CopyStore, ledger: str, start: int = 0) -> Iterator[tuple[int, Statement]]:
-    """Every entry that can be read, in order; erased and malformed ones are passed over."""
+    """Every entry that counts, in order; erased, malformed and refused ones are passed over."""
+    refused = store.refused(ledger)
     while rows := store.entries(ledger, start, 4096):
         for index, _, content in rows:
             if not content:
                 continue
             try:
-                yield index, read_entry(content)
+                statement = read_entry(content)
             except InputError:
                 continue
+            if refused.isdisjoint((statement.heading.id, f"{ledger}/{index}")):
+                yield index, statement
         start = rows[-1][0] + 1

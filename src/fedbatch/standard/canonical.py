@@ -12,7 +12,15 @@ import msgspec
 
 from fedbatch.errors import InputError
 
-__all__ = ["DEPTH_MAX", "INTEGER_MAX", "check_plain", "encode", "parse", "parse_plain"]
+__all__ = [
+    "DEPTH_MAX",
+    "INTEGER_MAX",
+    "check_plain",
+    "encode",
+    "parse",
+    "parse_flat",
+    "parse_plain",
+]
 
 INTEGER_MAX = 2**53 - 1
 DEPTH_MAX = 64
@@ -50,6 +58,11 @@ def parse(content: bytes, type_: type[T], where: str = "") -> T:
         InputError: not JSON, too deep, or not of this shape.
     """
     check_depth(content, where)
+    return parse_flat(content, type_, where)
+
+
+def parse_flat(content: bytes, type_: type[T], where: str = "") -> T:
+    """As `parse`, of bytes whose depth has been checked."""
     try:
         return msgspec.json.decode(content, type=type_)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

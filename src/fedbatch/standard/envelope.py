@@ -1,5 +1,6 @@
 """The entry envelope: CloudEvents 1.0 names around one record (STANDARD §1)."""
 
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -209,22 +210,29 @@ def read_entry(content: bytes) -> Statement:
     Raises:
         InputError: not an entry, or a record that is not of its type's shape.
     """
-    entry = canonical.parse(content, Entry, "entry")
-    item = registry.record_type(entry.record_name)
-    if item is None or not _understood(entry.dataschema, item):
+    canonical.check_depth(content, "entry")
+    entry = canonical.parse_flat(content, Entry, "entry")
+    item = _understood(entry.type, entry.dataschema)
+    if item is None:
         return Statement(heading=entry, record=None)
     where = f"entry {entry.id}"
     data = bytes(entry.data)
     if b'"kind":"withdraw"' in data:
-        common = canonical.parse(data, Record, where)
+        common = canonical.parse_flat(data, Record, where)
         if common.correction is not None and common.correction.kind == "withdraw":
             return Statement(heading=entry, record=None, withdrawal=common)
-    return Statement(heading=entry, record=canonical.parse(data, item.struct, where))
+    return Statement(heading=entry, record=canonical.parse_flat(data, item.struct, where))
 
 
-def _understood(dataschema: str, item: registry.RecordType) -> bool:
+@lru_cache(maxsize=256)
+def _understood(type_: str, dataschema: str) -> registry.RecordType | None:
+    """The type of an entry, or None where its name or version is not known here."""
+    item = registry.record_type(type_.removeprefix("fedbatch."))
+    if item is None:
+        return None
     if item.is_draft:
         # A draft may change in any way from one version to the next; another one is not guessed at.
-        return dataschema == registry.schema_urn(item)
+        return item if dataschema == registry.schema_urn(item) else None
     major = item.version.partition(".")[0]
-    return dataschema.startswith(f"urn:fedbatch:schema:{item.name}:{major}.")
+    known = dataschema.startswith(f"urn:fedbatch:schema:{item.name}:{major}.")
+    return item if known else None

@@ -5,6 +5,7 @@ is never changed; everything else is what was understood of it.
 """
 
 import re
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -36,12 +37,14 @@ __all__ = [
     "decimal_of",
     "in_time",
     "is_decimal",
+    "is_instant",
     "named_key",
 ]
 
 # Also refuses what Decimal would accept: exponents, underscores, other scripts' digits.
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", re.ASCII)
 DIGITS_MAX = 38
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 
 ValueKind = Literal["number", "text", "code", "boolean", "time", "absent"]
 Comparator = Literal["<", "<=", ">=", ">", "~"]
@@ -91,6 +94,17 @@ def decimal_of(text: str) -> Decimal:
     return Decimal(check_decimal(text))
 
 
+def is_instant(text: str) -> bool:
+    """Whether a text is an instant of the standard: a day that exists, UTC with `Z`, ≤ 6 decimals."""
+    if _INSTANT.fullmatch(text) is None:
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _plain_name(name: str) -> str:
     """`from_` and `class_` are Python's spelling of the standard's `from` and `class`."""
     return name.rstrip("_")
@@ -114,6 +128,16 @@ class Time(Frozen, frozen=True, kw_only=True):
     precision: Precision
     fold: int | None = None
     clock_offset: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the instant: everything that compares times rests on its form."""
+        if not is_instant(self.instant):
+            raise InputError(
+                "a UTC instant such as 2026-03-02T08:00:00Z",
+                where="instant",
+                found=self.instant[:80],
+                code="time.instant",
+            )
 
 
 class Conversion(Frozen, frozen=True, kw_only=True):

@@ -65,13 +65,8 @@ def check_sqlite_version(version: str) -> None:
 
 def row_hash(table: str, values: Sequence[Any]) -> bytes:
     """SHA-256 over a table's name and a row's values, each with its type and length, in order."""
-    digest = hashlib.sha256()
-    for value in (table, *values):
-        kind = b"b" if isinstance(value, bytes) else b"t" if isinstance(value, str) else b"i"
-        content = value if isinstance(value, bytes) else str(value).encode()
-        digest.update(b"%s%d:" % (kind, len(content)))
-        digest.update(content)
-    return digest.digest()
+    # `ascii` writes bytes, texts and integers apart and without ambiguity, at C speed.
+    return hashlib.sha256(ascii((table, *values)).encode("ascii")).digest()
 
 
 class Database:
@@ -129,6 +124,8 @@ class Database:
             "mmap_size=0",
             "secure_delete=ON",
             "cell_size_check=ON",
+            "wal_autocheckpoint=8192",
+            "cache_size=-65536",
         ):
             self._connection.execute(f"pragma {pragma}").fetchall()
 

@@ -20,13 +20,13 @@ from fedbatch.ports import (
     NewLedgerEntry,
     Taken,
 )
-from fedbatch.standard import canonical
+from fedbatch.standard import canonical, records
 from fedbatch.standard.envelope import read_entry
 from fedbatch.standard.keys import key_of
 from fedbatch.store.audit import audit_rows, verify_audit, write_audit
 from fedbatch.store.database import AUDIT_TABLE, Database, Row
 from fedbatch.store.journal import key_text, text_key
-from fedbatch.store.machine import machine_id
+from fedbatch.store.machine import file_mark, machine_id
 
 __all__ = ["Ledgers"]
 
@@ -51,7 +51,6 @@ create table named (
     ledger text not null, entry_id text not null, idx integer not null, journal text not null,
     row_hash blob not null, primary key (ledger, entry_id)
 ) strict, without rowid;
-create index named_journal on named (ledger, journal);
 create table checkpoint (
     ledger text not null, size integer not null, root blob not null, note blob not null,
     cosignature blob not null, cosigned_at integer not null, row_hash blob not null,
@@ -189,7 +188,7 @@ class Ledgers:
         self._write_entries(row.ledger, row.size, contents, leaves)
         self._write_heads(row.ledger, row.size, entries)
         frontier = self._sign_heads(row, self._read_back(row.ledger, row.size, leaves), sign)
-        self._write_tree(row.ledger, frontier)
+        self._write_tree(row, frontier)
         return Appended(first=row.size, size=frontier.size, root=frontier.root())
 
     def _sign_heads(self, row: LedgerRow, leaves: Sequence[bytes], sign: SignHead) -> Frontier:
@@ -254,12 +253,12 @@ class Ledgers:
             [(ledger, entry.entry_id, index, entry.journal) for index, entry in placed],
         )
 
-    def _write_tree(self, ledger: str, frontier: Frontier) -> None:
-        self._database.update(
-            "ledger",
-            {"ledger": ledger},
-            {"size": frontier.size, "root": frontier.root(), "frontier": frontier.encode()},
-        )
+    def _write_tree(self, row: LedgerRow, frontier: Frontier) -> None:
+        """The ledger's row under its new head; whole, since it has just been read."""
+        size, root = frontier.size, frontier.root()
+        head = (size, root, frontier.encode(), row.stopped)
+        kept = (row.ledger, int(row.is_own), row.origin, row.key, *head)
+        self._database.insert("ledger", [kept], conflict="replace")
 
     def _write_checkpoint(self, ledger: str, row: CheckpointRow) -> None:
         kept = (ledger, row.size, row.root, row.note, row.cosignature, row.cosigned_at)
@@ -299,7 +298,7 @@ class Ledgers:
                 )
             self._write_entries(taken.ledger, taken.first, taken.entries, taken.leaves)
             self._write_heads(taken.ledger, taken.first, taken.heads)
-            self._write_tree(taken.ledger, taken.frontier)
+            self._write_tree(held, taken.frontier)
             self._write_checkpoint(taken.ledger, taken.checkpoint)
             self._erase(taken.ledger, taken.erased)
             if answer and sign is not None:
@@ -372,6 +371,48 @@ class Ledgers:
             "select idx from named where ledger = ? and entry_id = ?", (ledger, entry_id)
         )
         return int(row[0]) if row else None
+
+    def find_entry_ids(self, ledger: str, beginning: str) -> list[str]:
+        """The ids of entries that begin so, at most two: enough to tell one from several."""
+        rows = self._database.rows(
+            "select entry_id from named where ledger = ? and entry_id >= ? and entry_id < ? limit 2",
+            (ledger, beginning, f"{beginning}\U0010ffff"),
+        )
+        return [entry_id for (entry_id,) in rows]
+
+    def refused(self, ledger: str) -> frozenset[str]:
+        """Entries of a ledger that its reader has refused, by id or by `<ledger>/<index>`.
+
+        The reader says so in receipt records of its own ledger, so both nodes know the same.
+        """
+        found: set[str] = set()
+        readers = [row.ledger for row in self.ledgers() if row.ledger != ledger]
+        for reader in readers:
+            for head in self.heads(reader, ("receipt",)).values():
+                entry_id: str | None = head.entry_id if head.key[0] == ledger else None
+                while entry_id is not None:
+                    receipt = self._receipt(reader, entry_id)
+                    found.update(item.entry for item in receipt.refused)
+                    before = receipt.supersedes
+                    entry_id = before if isinstance(before, str) else None
+        return frozenset(found)
+
+    def _receipt(self, ledger: str, entry_id: str) -> records.Receipt:
+        index = self.find_index(ledger, entry_id)
+        rows = self.entries(ledger, index, 1) if index is not None else []
+        record = read_entry(rows[0][2]).record if rows and rows[0][2] else None
+        if isinstance(record, records.Receipt):
+            return record
+        return records.Receipt(version=1, ledger=ledger, size=0, cause=())
+
+    def find_ids(self, ledger: str, entry_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these entry ids came before; refused entries are not among them."""
+        marks = ", ".join("?" * len(entry_ids))
+        rows = self._database.rows(
+            f"select entry_id from named where ledger = ? and entry_id in ({marks})",  # noqa: S608 - question marks
+            (ledger, *entry_ids),
+        )
+        return frozenset(entry_id for (entry_id,) in rows)
 
     def posted(self, ledger: str) -> dict[str, str]:
         """What was posted from which journal entry: journal entry id → entry id."""
@@ -475,5 +516,4 @@ def _head(row: Row) -> LedgerHead:
 
 def _run_mark(path: Path) -> bytes:
     """Which machine and which file this database is; a restored copy has another (INTEROP §1.6)."""
-    stat = path.stat()
-    return canonical.encode([machine_id(), stat.st_dev, stat.st_ino])
+    return canonical.encode([machine_id(), *file_mark(path)])

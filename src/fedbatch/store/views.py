@@ -58,7 +58,7 @@ create table record (
     version integer not null, entry_id text not null, withdrawn integer not null,
     primary key (ledger, idx)
 ) strict, without rowid;
-create index record_type on record (type) where type <> 'result';
+create index record_type on record (type);
 create table result (
     ledger text not null, idx integer not null, entry_id text not null,
     version integer not null, batch text not null, code text not null, role text not null,
@@ -147,6 +147,29 @@ class Views:
 
     def catch_up(self, ledgers: Ledgers, report: Callable[[int], None] | None = None) -> int:
         """Fold what has come since the last time; how many entries that was."""
+        folded = self._fold_new(ledgers, report)
+        if self._shows_refused(ledgers):
+            # The partner refused what was shown here: rare, so everything is folded anew.
+            self.drop()
+            folded = self._fold_new(ledgers, report)
+        return folded
+
+    def _shows_refused(self, ledgers: Ledgers) -> bool:
+        for row in ledgers.ledgers():
+            for name in ledgers.refused(row.ledger):
+                index = ledgers.find_index(row.ledger, name)
+                if index is not None and self._shows(row.ledger, index):
+                    return True
+        return False
+
+    def _shows(self, ledger: str, index: int) -> bool:
+        sql = (
+            "select 1 from result where ledger = ?1 and idx = ?2"
+            " union all select 1 from record where ledger = ?1 and idx = ?2"
+        )
+        return self._database.row(sql, (ledger, index)) is not None
+
+    def _fold_new(self, ledgers: Ledgers, report: Callable[[int], None] | None) -> int:
         folded = 0
         for row in ledgers.ledgers():
             start = self._cursor(row.ledger)
@@ -169,12 +192,15 @@ class Views:
         self, ledgers: Ledgers, ledger: str, entries: Sequence[tuple[int, bytes, bytes]]
     ) -> None:
         rows = _Rows(lambda entry_id: ledgers.find_index(ledger, entry_id))
+        refused = ledgers.refused(ledger)
         for index, _, content in entries:
             if not content:
                 continue
             try:
                 statement = read_entry(content)
             except InputError:
+                continue
+            if not refused.isdisjoint((statement.heading.id, f"{ledger}/{index}")):
                 continue
             rows.here[statement.heading.id] = index
             _fold_statement(ledger, index, statement, rows)
@@ -211,20 +237,18 @@ class Views:
             self._take_back(ledger, index, withdrawal)
 
     def _take_back(self, ledger: str, index: int, withdrawal: str) -> None:
-        """A withdrawn record leaves the views; that it was there stays in `record`."""
-        row = self._database.row(
-            "select type, key from record where ledger = ? and idx = ?", (ledger, index)
-        )
+        """A withdrawn record leaves the views; of all but results, `record` says that it was there."""
+        place = (ledger, index)
+        self._database.execute("delete from result where ledger = ? and idx = ?", place)
+        row = self._database.row("select type, key from record where ledger = ? and idx = ?", place)
         if row is None:
             return
         type_, key = row
         self._database.execute(
             "update record set withdrawn = 1, entry_id = ?, version = version + 1"
             " where ledger = ? and idx = ?",
-            (withdrawal, ledger, index),
+            (withdrawal, *place),
         )
-        sql = "delete from result where ledger = ? and idx = ?"
-        self._database.execute(sql, (ledger, index))
         for table, column in _BY_KEY.get(type_, ()):
             sql = f"delete from {table} where ledger = ? and {column} = ?"  # noqa: S608 - our own names
             self._database.execute(sql, (ledger, key))
@@ -261,19 +285,6 @@ class Views:
         """ledger, lot, idx, product, number."""
         return self._database.rows("select * from lot order by ledger, idx")
 
-    def records(self, type_: str) -> list[Row]:
-        """ledger, key, idx, version, entry_id, withdrawn of the newest version of a type's records."""
-        return self._database.rows(
-            "select ledger, key, idx, version, entry_id, withdrawn from record where type = ?"
-            " order by ledger, idx",
-            (type_,),
-        )
-
-    def counts(self) -> dict[str, int]:
-        """How many records of each type stand."""
-        sql = "select type, count(*) from record where withdrawn = 0 group by type order by type"
-        return dict(self._database.rows(sql))
-
     def content(self) -> list[Row]:
         """Everything the views hold, for comparing two of them."""
         tables = ("cursor", "record", "result", "batch", "identifier", "carried", "lot")
@@ -301,13 +312,12 @@ def _fold_statement(ledger: str, index: int, statement: Statement, rows: _Rows) 
         return
     if record.supersedes is not None:
         rows.replace(record.supersedes)
-    source = heading.source.removeprefix("urn:fedbatch:source:")
     if isinstance(record, records.Result):
-        key = keys.key_of(record, source=source)
+        source = heading.source.removeprefix("urn:fedbatch:source:")
         rows.result[index] = _result_row(ledger, index, heading.id, source, record)
-    else:
-        key = keys.key_of(record, entry_id=heading.id)
-        _fold_other(ledger, index, heading.id, record, rows)
+        return
+    key = keys.key_of(record, entry_id=heading.id)
+    _fold_other(ledger, index, heading.id, record, rows)
     rows.record[index] = (
         ledger,
         index,

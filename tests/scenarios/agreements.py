@@ -60,6 +60,7 @@ def tablet_agreement(
     version: int = 1,
     types: Sequence[str] = ALL_TYPES,
     to: str | None = None,
+    window_tolerance: str | None = None,
 ) -> AgreementBody:
     """A pilot agreement about products, by the CMO's codes."""
     system = f"urn:fedbatch:party:{cmo.party}:product"
@@ -83,4 +84,5 @@ def tablet_agreement(
         effective=Effective(from_="2020-01-01T00:00:00Z", to=to),
         parameters=parameters,
         rights=tuple(Right(record_type=item) for item in types),
+        window_tolerance=window_tolerance,
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 import anyio
 import typer
 
-from fedbatch.cli.output import As, HomeOption, Json, guarded, say, show_json, show_table
+from fedbatch.cli.output import As, HomeOption, Json, exit_code, guarded, say, show_json, show_table
 from fedbatch.cli.progress import progress_bar
 from fedbatch.errors import FedbatchError
 
@@ -150,6 +150,9 @@ def sync(home: HomeOption = None, as_json: Json = False) -> None:
                 say(f"{name}: {item.fetched} entries received, {item.sent} sent and receipted.")
                 for text in item.refusals:
                     say(f"  refused: {text}")
+    if failed and as_json:
+        # The object says it already; there is one.
+        raise typer.Exit(exit_code(failed[0]))
     if failed:
         raise failed[0]
 

@@ -29,6 +29,7 @@ __all__ = [
     "As",
     "HomeOption",
     "Json",
+    "exit_code",
     "fail",
     "guarded",
     "note",

@@ -6,6 +6,7 @@ import msgspec
 
 from fedbatch.node.home import Home, zone_named
 from fedbatch.node.importing import load_mappings
+from fedbatch.node.reading import batch_numbers
 from fedbatch.ports import KnownAgreement
 from fedbatch.rules.judgement import judge_all
 from fedbatch.services.folding import fold_facts
@@ -80,9 +81,7 @@ def _stopped(home: Home, known: KnownAgreement) -> list[Finding]:
 
 
 def _numbers(home: Home, known: KnownAgreement) -> dict[str, str]:
-    found: dict[str, list[str]] = {}
-    for _, batch, _, value in home.views(known.agreement).identifiers():
-        found.setdefault(batch, []).append(value)
+    found = batch_numbers(home, known.agreement)
     return {batch: " / ".join(values) for batch, values in found.items()}
 
 

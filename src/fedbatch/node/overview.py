@@ -4,6 +4,7 @@ import msgspec
 
 from fedbatch.errors import IntegrityError
 from fedbatch.node.home import Home
+from fedbatch.node.reading import batch_numbers
 from fedbatch.ports import KnownAgreement
 from fedbatch.services.replication import LOST
 
@@ -206,13 +207,12 @@ def read_batches(home: Home, agreement: str | None = None) -> list[BatchRow]:
 
 def _batches(home: Home, known: KnownAgreement) -> list[BatchRow]:
     views = home.views(known.agreement)
-    numbers: dict[str, list[str]] = {}
-    for _, batch, _, value in views.identifiers():
-        numbers.setdefault(batch, []).append(value)
+    numbers = batch_numbers(home, known.agreement)
     counts = views.result_counts()
     body = home.standing(known.agreement).body
     products = {item.id: item.name for item in body.product} if body is not None else {}
-    return [
+    rows: dict[str, BatchRow] = {}
+    for found in [
         BatchRow(
             agreement=known.agreement,
             batch=batch,
@@ -229,4 +229,17 @@ def _batches(home: Home, known: KnownAgreement) -> list[BatchRow]:
         for (_, batch, _, _, _, product, start, end, start_text, end_text, state, size, _) in (
             views.batches()
         )
-    ]
+    ]:
+        name = " / ".join(found.numbers) or found.batch
+        first = rows.setdefault(name, found)
+        if first is not found:
+            _add(first, found)
+    return list(rows.values())
+
+
+def _add(first: BatchRow, second: BatchRow) -> None:
+    """Two ids of one batch are one row: what the first does not say, the second does."""
+    first.results += second.results
+    for name in ("start", "end", "start_text", "end_text", "state", "size"):
+        if not getattr(first, name):
+            setattr(first, name, getattr(second, name))

@@ -8,6 +8,7 @@ from fedbatch.errors import InputError
 from fedbatch.node.home import Home
 from fedbatch.standard import records
 from fedbatch.standard.envelope import read_entry
+from fedbatch.standard.joining import join_batches
 from fedbatch.store.views import RESULT_COLUMNS
 
 __all__ = ["OriginLine", "ResultRow", "batch_numbers", "read_provenance", "read_results"]
@@ -49,11 +50,19 @@ class OriginLine(msgspec.Struct, kw_only=True):
 
 
 def batch_numbers(home: Home, agreement: str) -> dict[str, list[str]]:
-    """Every number of each batch of an agreement, joined across both parties' statements."""
+    """Every number of each batch of an agreement, joined across both parties' statements.
+
+    Several ids that are one batch have all its numbers each.
+    """
+    stated: dict[str, list[tuple[str, str]]] = {}
+    for _, batch, system, value in home.views(agreement).identifiers():
+        stated.setdefault(str(batch), []).append((str(system), str(value)))
+    joined = join_batches(stated)
     numbers: dict[str, list[str]] = {}
-    for _, batch, _, value in home.views(agreement).identifiers():
-        numbers.setdefault(str(batch), []).append(str(value))
-    return numbers
+    for batch, items in stated.items():
+        known = numbers.setdefault(joined.get(batch, batch), [])
+        known += [value for _, value in items if value not in known]
+    return {batch: numbers[joined.get(batch, batch)] for batch in stated}
 
 
 def read_results(

@@ -20,11 +20,13 @@ from fedbatch.ports import (
 )
 from fedbatch.services import review
 from fedbatch.services.agreements import load_body, place_of
+from fedbatch.services.numbering import find_batches, journal_batches
 from fedbatch.services.posting import Post, head_signer
-from fedbatch.standard import records
+from fedbatch.standard.envelope import read_entry
 from fedbatch.standard.journals import JournalResult
 from fedbatch.standard.mappings import Mapping, MappingRule
-from fedbatch.standard.values import Correction, Value, ValueStatus
+from fedbatch.standard.records import Transformation
+from fedbatch.standard.values import Correction, Value, ValueStatus, named_key
 
 __all__ = [
     "approve_batch",
@@ -41,25 +43,22 @@ def _desk(home: Home, person: Person) -> review.Desk:
     return review.Desk(journal=home.journal, ids=home.ids, clock=home.clock, person=person)
 
 
-def find_batch(home: Home, number: str) -> str:
-    """The own id of a batch in this journal, by the party's or the partner's number.
+def find_batch(home: Home, number: str) -> tuple[str, ...]:
+    """The own ids of a batch in this journal, by the party's or the partner's number.
 
     Raises:
         InputError: no such batch.
     """
-    heads = home.journal.heads(("batch",))
-    for kind in ("batch", "batch.partner"):
-        own = home.ids.own(kind, number)
-        if ("batch", (own,)) in heads:
-            return own
-    for (_, key), head in heads.items():
-        entry = home.journal.read(head.index)
-        if head.is_withdrawn:
-            continue
-        record = msgspec.json.decode(bytes(entry.data), type=records.Batch)
-        if any(item.value == number for item in record.identifiers):
-            return key[0]
-    raise InputError("a batch of this journal", found=number, code="batch.unknown")
+    known = journal_batches(home.journal, home.journal.heads(("batch",)), home.ids)
+    found = find_batches(known, home.ids, number)
+    if not found:
+        raise InputError("a batch of this journal", found=number, code="batch.unknown")
+    return found
+
+
+def _results_of(home: Home, number: str) -> list[tuple[JournalHead, JournalResult]]:
+    batches = find_batch(home, number)
+    return [item for batch in batches for item in review.results_of(home.journal, batch)]
 
 
 def find_results(
@@ -68,7 +67,7 @@ def find_results(
     """The results of a batch by their term, narrowed by qualifier and position where given."""
     return [
         (head, record)
-        for head, record in review.results_of(home.journal, find_batch(home, number))
+        for head, record in _results_of(home, number)
         if record.term == term
         and qualifier in {None, record.qualifier}
         and position in {None, record.position}
@@ -143,7 +142,7 @@ def approve_batch(
 ) -> int:
     """Raise the value status of all results of a batch."""
     role = "quality" if "quality" in person.roles else "reviewer"
-    targets = [head for head, _ in review.results_of(home.journal, find_batch(home, number))]
+    targets = [head for head, _ in _results_of(home, number)]
     status = journal_status(home)
     return review.approve(_desk(home, person), targets, status, to, role, reason)
 
@@ -185,12 +184,7 @@ def withdraw_batch(
     home: Home, number: str, term: str | None, person: Person, reason_code: str, reason: str
 ) -> int:
     """Take back the results of a batch, or those of one term, in the journal."""
-    batch = find_batch(home, number)
-    heads = [
-        head
-        for head, record in review.results_of(home.journal, batch)
-        if term in {None, record.term}
-    ]
+    heads = [head for head, record in _results_of(home, number) if term in {None, record.term}]
     return review.withdraw(_desk(home, person), heads, reason_code, reason)
 
 
@@ -205,9 +199,11 @@ def withdraw_wrong_party(
     store = home.ledgers(known.agreement)
     own = store.ledgers()[0]
     body = load_body(store)
-    shared = home.ids.shared(known.agreement, "batch", find_batch(home, number))
+    batches = find_batch(home, number)
+    shared = {home.ids.shared(known.agreement, "batch", item) for item in batches}
     heads = store.heads(own.ledger)
     gone = [head for head in heads.values() if _concerns(home, known, head, shared)]
+    gone += _used_alone(home, known, heads, gone)
     if not gone:
         raise InputError(
             "a batch that was shared under the agreement", found=number, code="withdraw"
@@ -219,7 +215,7 @@ def withdraw_wrong_party(
     for head in gone:
         ((_, _, content),) = store.entries(own.ledger, head.index, 1)
         post.withdraw(head, content, correction)
-    _exclude(home, known, gone)
+    _exclude(home, known, batches)
     note = AuditNote(
         act="withdraw from wrong party",
         by=person.person,
@@ -231,27 +227,54 @@ def withdraw_wrong_party(
     return len(gone)
 
 
-def _concerns(home: Home, known: KnownAgreement, head: LedgerHead, batch: str) -> bool:
+def _concerns(home: Home, known: KnownAgreement, head: LedgerHead, batches: set[str]) -> bool:
     """Whether a record of the own ledger is of a batch, by its key or what it names."""
     if head.is_withdrawn or head.type in {"agreement", "signature", "receipt", "party"}:
         return False
-    if batch in head.key:
+    if not batches.isdisjoint(head.key):
         return True
     if head.type not in {"transformation", "sample", "event", "finding"}:
         return False
     store = home.ledgers(known.agreement)
     ((_, _, content),) = store.entries(store.ledgers()[0].ledger, head.index, 1)
-    return f'"{batch}"'.encode() in content
+    return any(f'"{batch}"'.encode() in content for batch in batches)
 
 
-def _exclude(home: Home, known: KnownAgreement, gone: Sequence[LedgerHead]) -> None:
+def _used_alone(
+    home: Home,
+    known: KnownAgreement,
+    heads: dict[tuple[str, tuple[str, ...]], LedgerHead],
+    gone: Sequence[LedgerHead],
+) -> list[LedgerHead]:
+    """Lots and materials that only what is taken back names: they tell of it too."""
+    taken_back = {head.entry_id for head in gone}
+    named: dict[bool, set[str]] = {True: set(), False: set()}
+    for head in heads.values():
+        if head.type == "transformation" and not head.is_withdrawn:
+            named[head.entry_id in taken_back] |= _carried(home, known, head)
+    alone = named[True] - named[False]
+    found = [heads.get((type_, (name,))) for type_ in ("lot", "product") for name in alone]
+    return [head for head in found if head is not None and not head.is_withdrawn]
+
+
+def _carried(home: Home, known: KnownAgreement, head: LedgerHead) -> set[str]:
+    """The lots and materials that a transformation of the own ledger names."""
     store = home.ledgers(known.agreement)
-    own = store.ledgers()[0]
-    by_entry = {entry: journal for journal, entry in store.posted(own.ledger).items()}
+    ((_, _, content),) = store.entries(store.ledgers()[0].ledger, head.index, 1)
+    record = read_entry(content).record
+    if not isinstance(record, Transformation):
+        return set()
+    carried = (*record.inputs, *record.outputs)
+    products = {named_key(item.product) for item in carried if item.product is not None}
+    return products | {named_key(item.lot) for item in carried}
+
+
+def _exclude(home: Home, known: KnownAgreement, batches: Sequence[str]) -> None:
+    """Remember the batch by the own ids: no later version of any of its records is shared here."""
+    store = home.ledgers(known.agreement)
     kept = store.setting("excluded")
-    excluded = set(msgspec.json.decode(kept, type=list[str])) if kept else set()
-    excluded |= {by_entry[head.entry_id] for head in gone if head.entry_id in by_entry}
-    store.keep_setting("excluded", msgspec.json.encode(sorted(excluded)))
+    excluded = {*msgspec.json.decode(kept, type=list[str])} if kept else set()
+    store.keep_setting("excluded", msgspec.json.encode(sorted({*excluded, *batches})))
 
 
 def _append(

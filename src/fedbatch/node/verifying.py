@@ -10,6 +10,7 @@ from fedbatch.node.home import Home
 from fedbatch.ports import CheckpointRow, KnownAgreement, LedgerRow
 from fedbatch.services.agreements import Keys
 from fedbatch.store.ledgers import Ledgers
+from fedbatch.store.tls import verify_certificate
 
 __all__ = ["Verification", "verify_home"]
 
@@ -26,6 +27,7 @@ def verify_home(home: Home) -> Verification:
     report = Verification()
     _check(report, "node.sqlite: audit trail", lambda: _node(home))
     _check(report, "journal: chain and audit trail", lambda: _journal(home))
+    _check(report, "keys", lambda: [*home.keys.verify(), *verify_certificate(home.path / "keys")])
     _check(report, "journal: objects", home.journal_objects.verify)
     agreements: list[KnownAgreement] = []
     _check(report, "node.sqlite: agreements", lambda: agreements.extend(home.node.agreements()))

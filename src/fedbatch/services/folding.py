@@ -6,7 +6,7 @@ of the first cosignature that covers an entry, which both nodes keep.
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from fedbatch.ports import LedgerRow
@@ -25,6 +25,7 @@ from fedbatch.rules.facts import (
 from fedbatch.services.replication import CopyStore, statements
 from fedbatch.standard import drafts, keys, records
 from fedbatch.standard.envelope import Statement as EntryStatement
+from fedbatch.standard.joining import join_batches
 from fedbatch.standard.values import Named, Reference, ValueStatus, named_key
 
 __all__ = ["fold_facts"]
@@ -64,7 +65,7 @@ def fold_facts(store: CopyStore) -> Facts:
     """The newest state of both ledgers as facts."""
     ledgers = [_fold_ledger(store, row) for row in store.ledgers()]
     status = _status(ledgers)
-    return Facts(
+    facts = Facts(
         batches=tuple(item for one in ledgers for item in _batches(one)),
         steps=tuple(item for one in ledgers for item in _steps(one)),
         samples=tuple(item for one in ledgers for item in _samples(one)),
@@ -74,6 +75,47 @@ def fold_facts(store: CopyStore) -> Facts:
         standings=tuple(item for one in ledgers for item in _standings(one)),
         changes=tuple(item for one in ledgers for item in one.changes),
         statements=tuple(item for one in ledgers for item in _naming(one)),
+    )
+    joined = _joined(ledgers)
+    return _under_one_id(facts, joined) if joined else facts
+
+
+def _joined(ledgers: Sequence[_Ledger]) -> dict[str, str]:
+    """Ids of batches that another id names too, by the numbers that both bear."""
+    stated = {
+        record.batch: [(item.system, item.value) for item in record.identifiers]
+        for folded in ledgers
+        for _, item in _standing(folded, "batch")
+        if isinstance(record := item.record, records.Batch)
+    }
+    return join_batches(stated)
+
+
+def _under_one_id(facts: Facts, joined: dict[str, str]) -> Facts:
+    """Facts in which each batch has one id, so that rules see it once."""
+    batches: dict[str, BatchFacts] = {}
+    for batch in facts.batches:
+        name = joined.get(batch.batch, batch.batch)
+        first = batches.get(name)
+        batches[name] = batch if first is None else _both(first, batch)
+    return replace(
+        facts,
+        batches=tuple(batches.values()),
+        steps=tuple(replace(i, batch=joined.get(i.batch, i.batch)) for i in facts.steps),
+        samples=tuple(replace(i, batch=joined.get(i.batch, i.batch)) for i in facts.samples),
+        results=tuple(replace(i, batch=joined.get(i.batch, i.batch)) for i in facts.results),
+        held=tuple(replace(i, batch=joined.get(i.batch, i.batch)) for i in facts.held),
+    )
+
+
+def _both(first: BatchFacts, second: BatchFacts) -> BatchFacts:
+    return replace(
+        first,
+        numbers=tuple(sorted({*first.numbers, *second.numbers})),
+        order=min(first.order, second.order),
+        start=first.start or second.start,
+        end=first.end or second.end,
+        state=first.state or second.state,
     )
 
 

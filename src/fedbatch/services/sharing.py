@@ -6,6 +6,7 @@ without writing: the dry run ('view as partner') and the posting are the same co
 """
 
 import hashlib
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from fedbatch.ports import Clock, HeldItem, Ids, JournalHead, JournalStore, Ledg
 from fedbatch.rules.due import parse_duration
 from fedbatch.rules.rights import Measured, bind, find_right, status_reaches, visible_fields
 from fedbatch.rules.windows import Window, agreed_windows, batch_at
+from fedbatch.services.numbering import PARTNER_SYSTEM, journal_batches
 from fedbatch.services.posting import Ledgering, Post
 from fedbatch.standard import records
 from fedbatch.standard.agreements import AgreedParameter, AgreedProduct, AgreementBody, Right
@@ -33,6 +35,8 @@ from fedbatch.standard.values import (
     Reference,
     Value,
     ValueStatus,
+    in_time,
+    is_instant,
     named_key,
 )
 
@@ -54,7 +58,6 @@ _ORDER = (
 _ALWAYS = frozenset({"version", "supersedes", "correction", "value_status", "basis", "redacted"})
 # An approval of a thousand targets is about 50 kB: below the 65,535 bytes of an entry.
 _TARGETS_MAX = 1000
-_PARTNER_SYSTEM = "urn:fedbatch:partner:batch"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,7 +80,7 @@ class Sharing:
     """What sharing under one agreement works with.
 
     `bodies` are all active agreements of this node: a batch that fits two goes to neither.
-    `excluded` are journal entries that were withdrawn here because they concern another party.
+    `excluded` are the own ids of batches that were withdrawn here as another party's.
     `status` gives the value status that approvals have raised a journal entry to.
     """
 
@@ -118,6 +121,7 @@ class _Work:
         heads = sharing.journal.heads()
         # In the journal's order, so that ledgers tell the story in the order in which it came.
         self.journal_heads = dict(sorted(heads.items(), key=lambda item: item[1].index))
+        self.by_entry = {item.entry_id: item for item in sharing.heads.values()}
         self.materials: set[str] = set()
         # Thousands of results share a batch, a mapping and a parameter: each is worked out once.
         self.pseudonyms: dict[tuple[str, str], str] = {}
@@ -156,12 +160,51 @@ class _Work:
         self.product_codes = self._product_codes()
         self.batches: dict[str, AgreedProduct] = {}
         self.numbers: dict[str, tuple[str, ...]] = {}
-        for head in self.journal_heads.values():
-            if head.type != "batch" or head.is_withdrawn:
-                continue
-            _, record = self._read(head)
-            if isinstance(record, records.Batch):
-                self._place_batch(record)
+        self.known = journal_batches(self.sharing.journal, self.journal_heads, self.sharing.ids)
+        self.aliases = self._aliases()
+        for name, record in self.known.records.items():
+            is_excluded = not self.sharing.excluded.isdisjoint(self.known.group(name))
+            if self._one(name) == name and not is_excluded:
+                self._place_batch(self._merged(record))
+
+    def _aliases(self) -> dict[str, str]:
+        """Under which of its ids a batch of several is posted: one posted before, else the first.
+
+        What was posted under two ids before they were known to be one batch stays so; readers join.
+        """
+        aliases: dict[str, str] = {}
+        heads = self.sharing.heads
+        for group in set(self.known.groups.values()):
+            told = [name for name in group if name in self.known.records]
+            posted = [n for n in told if ("batch", (self._pseudonym("batch", n),)) in heads]
+            first = (posted or told)[0]
+            aliases.update({name: name if name in posted else first for name in group})
+        return aliases
+
+    def _one(self, batch: str) -> str:
+        """The id under which a batch is posted."""
+        return self.aliases.get(batch, batch)
+
+    def _others(self, batch: str) -> list[str]:
+        """The other ids with a record of their own that are posted under this one."""
+        group = self.known.group(batch)
+        return [
+            n for n in group if n != batch and n in self.known.records and self._one(n) == batch
+        ]
+
+    def _merged(self, record: records.Batch) -> records.Batch:
+        """A batch with what its other records say besides."""
+        for name in self._others(record.batch):
+            other = self.known.records[name]
+            more = tuple(item for item in other.identifiers if item not in record.identifiers)
+            blank = {
+                field: getattr(other, field)
+                for field in ("campaign", "size", "state", "start", "end", "site")
+                if getattr(record, field) is None
+            }
+            identifiers = (*record.identifiers, *more)
+            record = msgspec.structs.replace(record, identifiers=identifiers, **blank)
+        return record
 
     def _product_codes(self) -> dict[str, set[tuple[str, str]]]:
         """The identifiers of every product of the journal, by its own id."""
@@ -198,13 +241,19 @@ class _Work:
 
     def _place_windows(self) -> None:
         statements = []
+        self.stated: dict[tuple[str, str, str], list[JournalHead]] = {}
         for head in self.journal_heads.values():
             if head.type == "equipment" and not head.is_withdrawn:
                 _, record = self._read(head)
                 if isinstance(record, records.Equipment):
-                    statements.append(record)
-        self.windows: list[Window]
-        self.windows, disputes = agreed_windows(statements, _tolerance_s(self.body))
+                    batch = self._one(named_key(record.batch))
+                    statements.append(msgspec.structs.replace(record, batch=batch))
+                    name = (record.equipment, batch, record.from_.instant)
+                    self.stated.setdefault(name, []).append(head)
+        windows, disputes = agreed_windows(statements, _tolerance_s(self.body))
+        self.windows: dict[str, list[Window]] = {}
+        for window in sorted(windows, key=lambda item: in_time(item.start)):
+            self.windows.setdefault(window.equipment, []).append(window)
         own = set(self.batches)
         self.plan.findings += [item for item in disputes if item.where.key[-1] in own]
 
@@ -217,7 +266,7 @@ class _Work:
             _, record = self._read(head)
             if not isinstance(record, records.Transformation) or record.batch is None:
                 continue
-            if named_key(record.batch) in self.batches:
+            if self._one(named_key(record.batch)) in self.batches:
                 carried = (*record.inputs, *record.outputs)
                 lots |= {named_key(item.lot) for item in carried}
                 self.materials |= {
@@ -294,10 +343,14 @@ class _Work:
     def _consider(self, type_: str, head: JournalHead) -> None:
         """Post a record of the journal, or count why it stays."""
         self.plan.considered += 1
-        if head.entry_id in self.sharing.posted:
+        if type_ == "batch" and self._one(head.key[0]) != head.key[0]:
+            self.plan.skipped["part of the batch's other record"] += 1
             return
-        if head.entry_id in self.sharing.excluded:
-            self.plan.skipped["withdrawn here: it concerns another party"] += 1
+        if type_ == "equipment" and self._is_second(head):
+            self.plan.skipped["part of the window's other record"] += 1
+            return
+        posted = self.sharing.posted.get(head.entry_id)
+        if posted is not None and not self._is_looked_at_again(head, posted):
             return
         entry, record = self._read(head) if not head.is_withdrawn else self._read_last(head)
         batch = self._batch_of(record)
@@ -308,6 +361,33 @@ class _Work:
             self._share_result(head, entry, record, batch)
         else:
             self._share_other(type_, head, entry, record, batch)
+
+    def _is_looked_at_again(self, head: JournalHead, posted: str) -> bool:
+        """Whether a record that was posted may have to be posted otherwise."""
+        return self._is_joined(head) or self._was_taken_back(head) or self._has_moved(head, posted)
+
+    def _was_taken_back(self, head: JournalHead) -> bool:
+        """Whether a lot or material was taken back with the batch of another party that used it."""
+        if head.type not in {"lot", "product"}:
+            return False
+        name = (head.type, (self._pseudonym(head.type, head.key[0]),))
+        stands = self.sharing.heads.get(name)
+        return stands is not None and stands.is_withdrawn
+
+    def _is_joined(self, head: JournalHead) -> bool:
+        """Whether what is posted of a record rests on other records too."""
+        if head.type == "batch":
+            return bool(self._others(head.key[0]))
+        return head.type == "equipment" and len(self._same_window(head)) > 1
+
+    def _same_window(self, head: JournalHead) -> list[JournalHead]:
+        """The statements of every source about one window with one beginning."""
+        equipment, batch, start = head.key[:3]
+        return self.stated.get((equipment, self._one(batch), start), [])
+
+    def _is_second(self, head: JournalHead) -> bool:
+        same = self._same_window(head)
+        return head in same and head != same[0]
 
     def _read_last(self, head: JournalHead) -> tuple[JournalEntry, records.Record]:
         """The statement before a withdrawal: what is to be taken back where it was posted."""
@@ -331,11 +411,47 @@ class _Work:
         if batch is None and isinstance(record, JournalResult) and record.equipment:
             if record.observed_at is None:
                 return None
-            found = batch_at(self.windows, record.equipment, record.observed_at.instant)
+            found = self._batch_at(record.equipment, record.observed_at.instant)
             return found if found in self.batches else None
-        return named_key(batch) if batch is not None and named_key(batch) in self.batches else None
+        found = self._one(named_key(batch)) if batch is not None else None
+        return found if found in self.batches else None
+
+    def _batch_at(self, equipment: str, instant: str) -> str | None:
+        """The batch that had a piece of equipment at an instant; agreed windows do not overlap."""
+        windows = self.windows.get(equipment, [])
+        position = bisect_right(windows, in_time(instant), key=lambda item: in_time(item.start))
+        return batch_at(windows[max(position - 1, 0) : position], equipment, instant)
 
     # ---- results
+
+    def _has_moved(self, head: JournalHead, posted: str) -> bool:
+        """Whether a posted value is to be looked at again, as its equipment's window has changed.
+
+        Where it stands wrongly it is taken back: erased at the partner if another party's batch had
+        the equipment then.
+        """
+        piece, instant = head.key[0], head.key[3] if len(head.key) > 3 else ""  # noqa: PLR2004 - of a result
+        if head.type != "result" or not piece.startswith("@") or not is_instant(instant):
+            return False
+        if head.is_withdrawn:
+            return False
+        current = self.by_entry.get(posted)
+        if current is None:
+            return True
+        batch = self._batch_at(piece[1:], instant)
+        if batch in self.batches and self._pseudonym("batch", str(batch)) == current.key[0]:
+            return False
+        is_others = batch is not None and batch not in self.batches
+        correction = Correction(
+            kind="withdraw",
+            reason_code="wrong_party" if is_others else "window_changed",
+            reason="the window of the equipment changed",
+            by=self.sharing.party,
+        )
+        content = self.sharing.read_own(current.index)
+        self.plan.post.withdraw(current, content, correction)
+        self.plan.by_type["withdrawal of result"] += 1
+        return True
 
     def _share_result(
         self, head: JournalHead, entry: JournalEntry, record: JournalResult, batch: str
@@ -447,9 +563,20 @@ class _Work:
         if head.is_withdrawn:
             self._withdraw(type_, head, entry)
             return
+        provenance = self._provenance(entry)
+        if isinstance(record, records.Batch):
+            record = self._merged(record)
+            for name in self._others(record.batch):
+                told, _ = self._read(self.known.heads[name])
+                provenance += self._provenance(told)
+        if isinstance(record, records.Equipment):
+            for other in self._same_window(head)[1:]:
+                more, said = self._read(other)
+                record = _narrowed(record, said)
+                provenance += self._provenance(more)
         shared = self._renamed(record, batch)
         shared = msgspec.structs.replace(
-            shared, provenance=self._provenance(entry), version=1, supersedes=None, correction=None
+            shared, provenance=provenance, version=1, supersedes=None, correction=None
         )
         self._add(
             type_,
@@ -552,7 +679,7 @@ class _Work:
     def _identifiers(self, items: Sequence[Identifier]) -> tuple[Identifier, ...]:
         partner = f"urn:fedbatch:party:{self.partner}:batch"
         return tuple(
-            Identifier(system=partner, value=item.value) if item.system == _PARTNER_SYSTEM else item
+            Identifier(system=partner, value=item.value) if item.system == PARTNER_SYSTEM else item
             for item in items
         )
 
@@ -706,6 +833,19 @@ class _Work:
             reason="what was held back has been supplied or decided",
             by=self.sharing.party,
         )
+
+
+def _narrowed(record: records.Equipment, other: records.Record) -> records.Equipment:
+    """A window as two sources with one beginning state it: the bases of both, the earlier end."""
+    if not isinstance(other, records.Equipment):
+        return record
+    ends = [item.to for item in (record, other) if item.to is not None]
+    bases = (*record.window_basis, *(b for b in other.window_basis if b not in record.window_basis))
+    return msgspec.structs.replace(
+        record,
+        window_basis=bases,
+        to=min(ends, key=lambda item: in_time(item.instant)) if len(ends) > 1 else None,
+    )
 
 
 def _agreed_product(body: AgreementBody, codes: set[tuple[str, str]]) -> AgreedProduct | None:

@@ -7,7 +7,7 @@ code; and the place a value came from stands in the open, since the journal is p
 import msgspec
 
 from fedbatch.standard import keys
-from fedbatch.standard.records import Record, ResultFields
+from fedbatch.standard.records import Equipment, Record, ResultFields
 from fedbatch.standard.registry import RECORD_TYPES, type_of
 from fedbatch.standard.values import Frozen
 
@@ -78,6 +78,9 @@ def journal_struct(name: str) -> type[Record]:
 
 def journal_key(record: Record, source: str = "") -> tuple[str, ...]:
     """The business key of a record in a journal."""
+    if isinstance(record, Equipment):
+        # Sources are held against each other, so each one's statement stands for itself.
+        return (*keys.key_of(record), source)
     if not isinstance(record, JournalResult):
         return keys.key_of(record, source=source)
     name = parameter_name(record.term, record.equipment_class, record.position, record.qualifier)

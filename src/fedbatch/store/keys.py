@@ -1,5 +1,6 @@
 """Key files and signing: one file a key, mode 0600, one purpose a key; and ids by HMAC."""
 
+import hashlib
 import hmac
 import os
 import secrets
@@ -15,6 +16,7 @@ from fedbatch.store.objects import write_durably
 __all__ = ["HomeIds", "KeyRing", "is_signed"]
 
 _PRIVATE = 0o600
+_KEY_BYTES, _CHECK_BYTES = 32, 8
 
 
 def is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
@@ -24,6 +26,27 @@ def is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def _with_check(content: bytes) -> bytes:
+    """A key or secret with its check: a flipped bit would sign, or name things, wrongly."""
+    return content + hashlib.sha256(content).digest()[:_CHECK_BYTES]
+
+
+def _read_checked(path: Path, name: str) -> bytes:
+    """The 32 bytes of a key file.
+
+    Raises:
+        InputError: unreadable, or not as written.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError("a key file", where=name, found=str(error), code="key") from error
+    kept = content[:_KEY_BYTES]
+    if _with_check(kept) != content:
+        raise InputError("a key file as it was written", where=name, found="another", code="key")
+    return kept
 
 
 def _checked(name: str) -> str:
@@ -48,17 +71,14 @@ class KeyRing:
         path = self._path(name)
         if not path.exists():
             key = Ed25519PrivateKey.generate()
-            write_durably(path, key.private_bytes_raw(), mode=_PRIVATE, only_first=True)
+            content = _with_check(key.private_bytes_raw())
+            write_durably(path, content, mode=_PRIVATE, only_first=True)
         return self.public(name)
 
     def _private(self, name: str) -> Ed25519PrivateKey:
         key = self._loaded.get(name)
         if key is None:
-            try:
-                content = self._path(name).read_bytes()
-                key = Ed25519PrivateKey.from_private_bytes(content)
-            except (OSError, ValueError) as error:
-                raise InputError("a key file", where=name, found=str(error), code="key") from error
+            key = Ed25519PrivateKey.from_private_bytes(_read_checked(self._path(name), name))
             self._loaded[name] = key
         return key
 
@@ -74,8 +94,20 @@ class KeyRing:
         """32 secret bytes of a name, made at first use."""
         path = self._folder / f"{_checked(name)}.secret"
         if not path.exists():
-            write_durably(path, secrets.token_bytes(32), mode=_PRIVATE, only_first=True)
-        return path.read_bytes()
+            content = _with_check(secrets.token_bytes(_KEY_BYTES))
+            write_durably(path, content, mode=_PRIVATE, only_first=True)
+        return _read_checked(path, name)
+
+    def verify(self) -> list[str]:
+        """What is wrong with the key files, one by one."""
+        wrong = []
+        for path in sorted(self._folder.rglob("*")):
+            if path.suffix in {".key", ".secret"} and path.name != "tls.key":
+                try:
+                    _read_checked(path, str(path.relative_to(self._folder)))
+                except InputError as error:
+                    wrong.append(str(error))
+        return wrong
 
 
 class HomeIds:

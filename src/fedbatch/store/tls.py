@@ -5,13 +5,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import NameOID
 
 from fedbatch.store.objects import write_durably
 
-__all__ = ["certificate_sha256", "make_certificate"]
+__all__ = ["certificate_sha256", "make_certificate", "verify_certificate"]
 
 # The pin decides, not the date; a certificate that ran out would only stop a link for nothing.
 _VALID = timedelta(days=3650)
@@ -34,14 +36,36 @@ def make_certificate(folder: Path, node: str, now: datetime) -> tuple[Path, Path
         .not_valid_after(now + _VALID)
         .sign(key, hashes.SHA256())
     )
-    private = key.private_bytes(
+    write_durably(key_path, _private_pem(key), mode=0o600)
+    write_durably(certificate_path, certificate.public_bytes(serialization.Encoding.PEM))
+    return certificate_path, key_path
+
+
+def verify_certificate(folder: Path) -> list[str]:
+    """What is wrong with the TLS key and certificate, if there are any."""
+    certificate_path, key_path = folder / "tls.crt", folder / "tls.key"
+    if not certificate_path.exists() and not key_path.exists():
+        return []
+    try:
+        public_pem, private_pem = certificate_path.read_bytes(), key_path.read_bytes()
+        certificate = x509.load_pem_x509_certificate(public_pem)
+        certificate.verify_directly_issued_by(certificate)
+        key = serialization.load_pem_private_key(private_pem, None)
+    except (OSError, TypeError, ValueError, InvalidSignature) as error:
+        return [f"tls.crt, tls.key: {type(error).__name__}"]
+    is_pair = key.public_key() == certificate.public_key()
+    written = certificate.public_bytes(serialization.Encoding.PEM), _private_pem(key)
+    if is_pair and written == (public_pem, private_pem):
+        return []
+    return ["tls.crt, tls.key: not as they were written"]
+
+
+def _private_pem(key: PrivateKeyTypes) -> bytes:
+    return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    write_durably(key_path, private, mode=0o600)
-    write_durably(certificate_path, certificate.public_bytes(serialization.Encoding.PEM))
-    return certificate_path, key_path
 
 
 def certificate_sha256(pem: bytes) -> str:

@@ -326,7 +326,7 @@ def test_a_window_of_equipment_is_drafted_with_who_vouches_for_it() -> None:
     (item,) = drafts(found, "equipment")
     assert isinstance(item.record, records.Equipment)
     assert item.record.window_basis == ("mes",)
-    assert item.key == ("equipment:R1", "batch:2001", "2026-03-02T07:00:00Z")
+    assert item.key == ("equipment:R1", "batch:2001", "2026-03-02T07:00:00Z", "lab")
     assert found.held == []
 
 

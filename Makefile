@@ -15,16 +15,18 @@ $(VENV)/.made:
 	  { echo "Expected Python 3.11 or newer as '$(PYTHON)', found $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12 demo"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
 	  { echo "Expected Python's venv module, found none. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
 $(VENV)/.run: $(VENV)/.made run.lock.txt build.lock.txt pyproject.toml
-	$(PIP) install -q --no-deps --require-hashes --only-binary=:all: -r run.lock.txt -r build.lock.txt
-	$(PIP) install -q --no-deps --no-build-isolation -e .
+	@echo "Setting up $(VENV), once; this takes about half a minute …"
+	@$(PIP) install -q --no-deps --require-hashes --only-binary=:all: -r run.lock.txt -r build.lock.txt
+	@$(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run dev.lock.txt
-	$(PIP) install -q --no-deps --require-hashes --only-binary=:all: -r dev.lock.txt
+	@echo "Adding what tests and checks need, once …"
+	@$(PIP) install -q --no-deps --require-hashes --only-binary=:all: -r dev.lock.txt
 	@touch $@
 
 demo: $(VENV)/.run ## play the story: one CMO, two sponsors, a cut link, a correction
@@ -37,7 +39,7 @@ test: check ## all that CI runs: checks, then every test but the long ones
 check: $(VENV)/.dev ## format, lint, layers, types, docs
 	$(BIN)/ruff format --check -q .
 	$(BIN)/ruff check -q .
-	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 wheel-test: $(VENV)/.dev ## build the wheel and run it without development packages
@@ -53,8 +55,8 @@ format: $(VENV)/.dev ## put the code in order
 	$(BIN)/ruff format -q .
 	$(BIN)/ruff check -q --fix .
 
-schema: $(VENV)/.dev ## write docs/standard/schema anew from the code
-	$(BIN)/python -m fedbatch.standard.schema docs/standard/schema
+schema: $(VENV)/.dev ## write schemas and record pages of docs/standard anew from the code
+	$(BIN)/python tests/docs/write_standard.py docs/standard
 
 reference: $(VENV)/.dev ## write docs/reference anew from the code
 	PYTHONPATH=. $(BIN)/python -m tests.docs.write_reference

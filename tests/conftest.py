@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A machine that is busy with other work is no bug of what is tested.
+settings.register_profile("fedbatch", deadline=None)
+settings.load_profile("fedbatch")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "src" / "fedbatch").rglob("*.py"))
 _SQL = re.compile(r"\b(select .+ from|insert (or \w+ )?into|update \w+ set|delete from)\b")
 # The outer loops in which anything may be caught (STYLE §6).
-_WIDE = {"node/server.py": 1}
+_WIDE = {"node/server.py": 1, "cli/output.py": 1}
 _OURS = ("src", "tests", "docs", "verifier")
 
 

@@ -54,6 +54,7 @@ def command_page() -> str:
             for kind, code in EXIT_CODES.items()
         ),
         "| 10 | another error of Fedbatch |",
+        "| 11 | a fault of Fedbatch itself; a trace is left in a file |",
         "| 130 | stopped by the user |",
         "",
     ]

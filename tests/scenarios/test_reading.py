@@ -72,6 +72,15 @@ def test_batches_are_one_row_each(sponsor: Node) -> None:
         assert reader.batches().num_rows == 15
 
 
+def test_genealogy_leads_from_lots_to_batches_and_back(sponsor: Node) -> None:
+    with fedbatch.open(sponsor.home.path) as reader:
+        rows = reader.genealogy().to_pylist()
+    of_lot = {row["numbers"][0] for row in rows if row["lot_number"] == "DS-100"}
+    assert of_lot == {"B2001", "B2002", "B2003", "B2004"}
+    assert {row["use"] for row in rows} == {"drug_substance"}
+    assert len({row["lot"] for row in rows}) == 4
+
+
 def test_an_unknown_batch_is_an_error_that_names_it(sponsor: Node) -> None:
     with pytest.raises(InputError, match="B9999"):
         read_results(sponsor.home, batch="B9999")

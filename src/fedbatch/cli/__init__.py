@@ -1,15 +1,17 @@
 """The command `fedbatch`: parse, call, print. Each command loads only what it needs."""
 
+from typing import Annotated
+
 import typer
 
+from fedbatch import __version__
 from fedbatch.cli import agreements, data, export, ledgers, maps, overview, people, review, running
+from fedbatch.cli.output import say
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="fedbatch",
-    help="Exchange batch data between sponsors and contract manufacturers: each value with its "
-    "source, signed by both, complete or visibly incomplete.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -24,6 +26,28 @@ overview.add_to(app)
 export.add_to(app)
 ledgers.add_to(app)
 running.add_to(app)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        say(f"fedbatch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Say which version this is.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Exchange batch data between sponsors and contract manufacturers.
+
+    Each value with its source, signed by both, complete or visibly incomplete.
+    """
+    del version
 
 
 def main() -> None:

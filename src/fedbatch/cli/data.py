@@ -26,28 +26,37 @@ def import_(
     """Take files into the journal, each under the confirmed mapping that fits its headers.
 
     JSON: {imports: [{file, mapping, cells, new, corrected, unchanged, held_back, closed, ignored,
-    findings, corrected_ids}]}
+    findings, corrected_ids}], refused: [{file, code, message}]}
     """
+    from fedbatch.errors import InputError
     from fedbatch.node.home import Home
     from fedbatch.node.importing import find_files, import_file
     from fedbatch.node.settings import find_home
     from fedbatch.services.intake import IntakeReport
 
     reports: list[IntakeReport] = []
+    refused: list[dict[str, str]] = []
     with Home(find_home(home)) as here:
         person = here.acting(as_, "writer")
         files = find_files(paths)
         with progress_bar("importing", quiet=as_json) as report:
             for number, path in enumerate(files):
                 report(number, len(files))
-                reports += import_file(here, path, person, mapping_name=mapping)
+                try:
+                    reports += import_file(here, path, person, mapping_name=mapping)
+                except InputError as error:
+                    if len(files) == 1:
+                        raise
+                    refused.append({"file": path.name, "code": error.code, "message": str(error)})
     held = sum(item.held_back for item in reports)
     if as_json:
-        show_json({"imports": reports})
+        show_json({"imports": reports, "refused": refused})
     else:
         for item in reports:
             _show_import(item)
-    if held:
+        for problem in refused:
+            say(f"{problem['file']}: refused. {problem['message']} [{problem['code']}]")
+    if held or refused:
         raise typer.Exit(1)
 
 
@@ -68,7 +77,7 @@ def _show_import(report: object) -> None:
         first = next(item for item in report.findings if item.rule == rule)
         say(f"  {count} × {rule}: {first.render()}")
     if report.held_back:
-        say("  `fedbatch journal --held` lists what waits for a person.")
+        say("  `fedbatch journal held` lists what waits for a person.")
 
 
 @guarded

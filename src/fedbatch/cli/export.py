@@ -83,6 +83,7 @@ def findings(
                 "rule": row.finding.rule,
                 "severity": row.finding.severity,
                 "batch": row.batch,
+                "parameter": row.parameter,
                 "where": row.finding.where.render(),
                 "found": row.finding.found,
                 "expected": row.finding.expected,
@@ -122,7 +123,9 @@ def ledger(
 @_group.command("proof")
 @guarded
 def proof(
-    entry: Annotated[str, typer.Argument(help="The entry's id, as `results` shows it.")],
+    entry: Annotated[
+        str, typer.Argument(help="The entry's id, or how it begins, as `results` shows it.")
+    ],
     folder: Annotated[Path, typer.Argument(help="The folder to write the three files to.")],
     home: HomeOption = None,
     as_json: Json = False,

@@ -39,7 +39,15 @@ def results(
     show_table(
         ("batch", "parameter", "value", "unit", "status", "source", "entry"),
         [
-            (row.batch, row.code, row.shown, row.unit, row.value_status, row.source[:8], row.entry)
+            (
+                row.batch,
+                row.code,
+                row.shown,
+                row.unit,
+                row.value_status,
+                row.source[:8],
+                row.entry[:8],
+            )
             for row in rows[:limit]
         ],
         right="value",
@@ -88,7 +96,7 @@ def findings(
 ) -> None:
     """What rules find in what was exchanged, and what is held back or refused.
 
-    JSON: {findings: [{agreement, origin, batch, finding: {rule, severity, where, found, expected,
+    JSON: {findings: [{agreement, origin, batch, parameter, finding: {rule, severity, where, found, expected,
     effect, advice}}]}
     """
     from fedbatch.node.findings import read_findings
@@ -109,10 +117,17 @@ def findings(
         say("Nothing was found.")
         return
     show_table(
-        ("severity", "rule", "batch", "found", "expected"),
+        ("severity", "rule", "batch", "parameter", "found", "expected"),
         [
-            (str(r.finding.severity), r.finding.rule, r.batch, r.finding.found, r.finding.expected)
-            for r in rows[:limit]
+            (
+                str(row.finding.severity),
+                row.finding.rule,
+                row.batch,
+                row.parameter,
+                row.finding.found,
+                row.finding.expected,
+            )
+            for row in rows[:limit]
         ],
     )
     if len(rows) > limit:

@@ -21,6 +21,16 @@ def new(
         str | None, typer.Option(help="The source's name; default: the file's.")
     ] = None,
     zone: Annotated[str | None, typer.Option(help="Its time zone, such as Europe/Zurich.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="The sheet, where there are several.")] = None,
+    header_row: Annotated[int | None, typer.Option(help="The row of headers, from 1.")] = None,
+    unit_row: Annotated[int | None, typer.Option(help="The row of units below it.")] = None,
+    group_row: Annotated[int | None, typer.Option(help="The row of groups above it.")] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="What parts the cells of a text file.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="latin-1, cp1252, utf-16 …, where it is not UTF-8.")
+    ] = None,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
@@ -31,13 +41,22 @@ def new(
     from fedbatch.node.drafting import draft_mapping, write_draft
     from fedbatch.node.home import Home, zone_named
     from fedbatch.node.settings import find_home
+    from fedbatch.standard.mappings import TableLayout
 
     source = name or file.stem.lower().replace(" ", "-")
     path = out or Path(f"{source}.yaml")
     if zone is not None:
         zone_named(zone)
     with Home(find_home(home)) as here:
-        text, questions = draft_mapping(here, file, name=source, zone=zone)
+        layout = TableLayout(
+            sheet=sheet,
+            header_row=header_row,
+            unit_row=unit_row,
+            group_row=group_row,
+            delimiter=delimiter,
+            encoding=encoding,
+        )
+        text, questions = draft_mapping(here, file, name=source, zone=zone, layout=layout)
     write_draft(path, text)
     if as_json:
         show_json({"draft": path, "open": questions})

@@ -2,6 +2,8 @@
 
 import functools
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
@@ -47,6 +49,7 @@ EXIT_CODES: dict[type[FedbatchError], int] = {
     StoreError: 9,
 }
 
+OUR_FAULT = 11
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -123,8 +126,27 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
         except KeyboardInterrupt as error:
             note("fedbatch: stopped")
             raise typer.Exit(130) from error
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:  # the outer loop of every command: a fault of ours, said as such
+            _admit(error, as_json=bool(_argument(kwargs, "as_json")))
+            raise typer.Exit(OUR_FAULT) from error
 
     return run
+
+
+def _admit(error: Exception, *, as_json: bool) -> None:
+    """Say that the fault is ours, and leave the trace in a file that a report can carry."""
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="fedbatch-fault-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as report:
+        report.writelines(traceback.format_exception(error))
+    if as_json:
+        show_json({"error": {"code": "failed", "message": "a fault of Fedbatch"}})
+    note(
+        f"fedbatch: this is a fault of Fedbatch, not yours [failed]. What was promised is kept.\n"
+        f"The trace is in {report.name}; it may hold values of your files, so look before you send it."
+    )
 
 
 def _argument(kwargs: dict[str, Any], name: str) -> object:

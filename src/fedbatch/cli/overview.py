@@ -56,6 +56,9 @@ def status(home: HomeOption = None, as_json: Json = False) -> None:
 @guarded
 def batches(
     agreement: Annotated[str | None, typer.Option(help="Only this agreement.")] = None,
+    lot: Annotated[
+        str | None, typer.Option(help="Only batches that a lot of this number went into.")
+    ] = None,
     limit: Annotated[int, typer.Option(help="At most so many rows on the screen.")] = 50,
     home: HomeOption = None,
     as_json: Json = False,
@@ -66,11 +69,14 @@ def batches(
     size, results}]}
     """
     from fedbatch.node.home import Home
-    from fedbatch.node.overview import read_batches
+    from fedbatch.node.overview import read_batches, read_genealogy
     from fedbatch.node.settings import find_home
 
     with Home(find_home(home)) as here:
         rows = read_batches(here, agreement)
+        if lot is not None:
+            used = {row.batch for row in read_genealogy(here, agreement) if row.lot_number == lot}
+            rows = [row for row in rows if row.batch in used]
     if as_json:
         show_json({"batches": rows})
         return

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from fedbatch.mapping.numbers import NumberReader, is_not_finite
+from fedbatch.errors import InputError
+from fedbatch.mapping.numbers import NumberReader, Reading, is_not_finite
 from fedbatch.mapping.tables import CellKind
 from fedbatch.standard.dictionary import Dictionary, Term
 from fedbatch.standard.mappings import Mapping, MappingRule
@@ -53,7 +54,10 @@ def column_unit(
     text = said or (rule.raw_unit or rule.unit or "")
     if not text:
         return Doubt(rule="unit.unknown", expected="a unit for the column in the mapping")
-    found = table.find(text)
+    found = table.find(text) if said or rule.raw_unit else table.by_code.get(text)
+    if isinstance(found, UnitQuestion) and said and rule.raw_unit:
+        # The source's text is in doubt, and a person has said in the mapping what it means.
+        said, found = "", table.find(rule.raw_unit)
     if isinstance(found, UnitQuestion):
         return Doubt(rule="unit.unknown", expected=f"one meaning of {text!r}: {found.choices}")
     if found is None:
@@ -64,9 +68,11 @@ def column_unit(
             expected = f"{rule.raw_unit}, as the mapping says"
             return Doubt(rule="unit.implausible", expected=expected)
     basis: UnitBasis = "unit_row" if said else "mapping"
-    if found.ucum == "%" and (rule.unit or "").startswith("%{"):
+    if found.ucum == "%" and (rule.unit or "") in table.by_code and (rule.unit or "")[:2] == "%{":
         # A bare % does not say of what; the mapping does, and a person confirmed it.
         return table.get(rule.unit or ""), basis
+    if rule.unit is not None and not table.is_convertible(found.ucum, rule.unit):
+        return Doubt(rule="unit.implausible", expected=f"a unit that converts to {rule.unit}")
     return found, basis
 
 
@@ -134,9 +140,9 @@ class CellReader:
                 advice="The sheet stores a fraction and shows it as percent.",
             )
         if reading.unit_text:
-            return self._with_unit(text, reading.number, reading.unit_text)
+            return self._with_unit(text, reading)
         self._judge(reading.number)
-        return self._in_unit(text, reading.number, reading.comparator)
+        return self._in_unit(text, reading, self.raw_unit, self.unit_basis)
 
     def _not_a_number(self, text: str) -> Doubt:
         mark = "point" if self.numbers.decimal_mark == "." else "comma"
@@ -147,36 +153,38 @@ class CellReader:
             expected=f"a number with a decimal {mark}, or a text listed in absent_texts",
         )
 
-    def _with_unit(self, text: str, number: str, unit_text: str) -> Value | Doubt:
-        found = self.units.find(unit_text)
+    def _with_unit(self, text: str, reading: Reading) -> Value | Doubt:
+        found = self.units.find(reading.unit_text)
         if not isinstance(found, Unit):
             return Doubt(rule="unit.unknown", expected="a unit of the units table in the cell")
         if self.unit is not None and found.ucum != self.unit.ucum:
             expected = f"{self.unit.ucum}, as the column's other cells"
             return Doubt(rule="unit.implausible", expected=expected)
-        return Value(
-            kind="number",
-            raw=text,
-            number=number,
-            unit=found.ucum,
-            raw_unit=unit_text,
-            unit_basis="cell",
-        )
+        self._judge(reading.number)
+        return self._in_unit(text, reading, reading.unit_text, "cell")
 
-    def _in_unit(self, text: str, number: str, comparator: str | None) -> Value:
-        unit = self.unit.ucum if self.unit is not None else None
+    def _in_unit(
+        self, text: str, reading: Reading, raw_unit: str | None, basis: UnitBasis | None
+    ) -> Value | Doubt:
+        number, unit = reading.number, self.unit.ucum if self.unit is not None else None
         conversion = None
         if self.rule.unit and unit and self.rule.unit != unit:
-            converted = self.units.convert(number, unit, self.rule.unit)
+            try:
+                converted = self.units.convert(number, unit, self.rule.unit)
+            except InputError:
+                # The units convert, so this number has too many digits for the mapping's unit.
+                return Doubt(
+                    rule="value.damaged", expected=f"a number that {self.rule.unit} can hold"
+                )
             number, unit, conversion = converted.number, self.rule.unit, converted.conversion
         return Value(
             kind="number",
             raw=text,
             number=number,
-            comparator=comparator,  # type: ignore[arg-type] # the reader yields the standard's own
+            comparator=reading.comparator,
             unit=unit,
-            raw_unit=self.raw_unit,
-            unit_basis=self.unit_basis,
+            raw_unit=raw_unit,
+            unit_basis=basis,
             conversion=conversion,
         )
 

@@ -7,6 +7,7 @@ its finding, or in a column that the mapping ignores for a stated reason.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from typing import Literal
 
 from fedbatch.mapping import cells
 from fedbatch.mapping.cells import CellReader, Doubt
@@ -26,7 +27,33 @@ from fedbatch.standard.values import Identifier, Time, UnitBasis, Value
 __all__ = ["Draft", "Extraction", "Ground", "HeldBack", "extract"]
 
 _QUALITIES = {"good": "good", "uncertain": "uncertain", "bad": "bad", "missing": "missing"}
-_TABLE_FIELDS_OF_LONG = frozenset({"tag", "value", "unit", "quality"})
+_BASES: dict[str, Literal["mes", "unit_tag", "logbook", "person"]] = {
+    "mes": "mes",
+    "unit_tag": "unit_tag",
+    "logbook": "logbook",
+    "person": "person",
+}
+_WINDOW = ("equipment", "equipment.class", "equipment.from", "equipment.to", "equipment.basis")
+_COUNT_DIGITS = 9
+_DAY_TIMES = ("recorded_at", "analysed")
+# A field that says something of a thing, and the field that names the thing.
+_OWNERS = {
+    "product.name": "product",
+    "batch.campaign": "product",
+    "batch.size": "product",
+    "batch.start": "product",
+    "batch.end": "product",
+    "batch.state": "product",
+    "site": "product",
+    "step.start": "step",
+    "step.end": "step",
+    "equipment.class": "equipment",
+    "equipment.from": "equipment",
+    "equipment.to": "equipment",
+    "equipment.basis": "equipment",
+    "sample.point": "sample",
+    "sample.drawn": "sample",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,10 +161,11 @@ class _Work:
         self._draft_steps()
         self._draft_equipment()
         self._draft_samples()
+        self._hold_ownerless()
+        self._hold_day_times()
         if self.mapping.shape == "long":
             self._draft_long()
-        else:
-            self._draft_columns()
+        self._draft_columns()
         self._settle_conflicts()
 
     # ---- places
@@ -247,6 +275,33 @@ class _Work:
         for column, rule in self.assigned:
             if rule.ignored is None and column.texts[row].strip():
                 self.hold("row", (), "", row, column, doubt)
+
+    def _hold_ownerless(self) -> None:
+        """Cells that say something of a thing which their row does not name."""
+        for name, owner in _OWNERS.items():
+            column = self.rows.column(name)
+            for row in self.of_batch if column is not None else ():
+                if column and column.texts[row].strip() and self.rows.text(owner, row) is None:
+                    doubt = Doubt(rule="row.incomplete", expected=f"the row's {owner}")
+                    self.hold("row", (), "", row, column, doubt)
+        placed = set(self.of_batch)
+        for row in self.live:
+            if row not in placed:
+                self._hold_batchless(row)
+
+    def _hold_batchless(self, row: int) -> None:
+        """Of a row that equipment and time place, only results are drafted; the rest waits."""
+        doubt = Doubt(rule="row.no_batch", expected="a batch number")
+        for column, rule in self.assigned:
+            is_of_batch = rule.lot is not None or rule.field in {"product", "lot.product", *_OWNERS}
+            if is_of_batch and column.texts[row].strip():
+                self.hold("row", (), "", row, column, doubt)
+
+    def _hold_day_times(self) -> None:
+        """Times beside a result that are in doubt; the result goes without them."""
+        for name in _DAY_TIMES:
+            for row in self.live if self.rows.column(name) is not None else ():
+                self._time_field(name, row, "row", (), f"/{name}")
 
     def _draft_products(self) -> None:
         codes, names = self.rows.texts("product"), self.rows.texts("product.name")
@@ -456,27 +511,45 @@ class _Work:
         return (self.origin(row, column),) if column is not None else ()
 
     def _draft_equipment(self) -> None:
-        bases = {"mes", "unit_tag", "logbook", "person"}
         for row in self.of_batch:
             piece = self.rows.text("equipment", row)
-            if piece is None:
-                continue
-            key = (self.ground.own_id("equipment", piece), self.batches[row])
-            start = self._time_field("equipment.from", row, "equipment", key, "/from")
-            basis = self.rows.text("equipment.basis", row)
-            if start is None or basis not in bases:
-                continue
-            record = records.Equipment(
-                version=1,
-                equipment=key[0],
-                batch=self.batches[row],
-                from_=start,
-                to=self._time_field("equipment.to", row, "equipment", key, "/to"),
-                class_=self.rows.text("equipment.class", row) or "",
-                name=piece,
-                window_basis=(basis,),  # type: ignore[arg-type] # one of `bases`
-            )
-            self.add(row, self._draft("equipment", record, self._row_origins(row, "equipment")))
+            if piece is not None:
+                self._draft_window(row, piece)
+
+    def _draft_window(self, row: int, piece: str) -> None:
+        key = (self.ground.own_id("equipment", piece), self.batches[row])
+        start = self._time_field("equipment.from", row, "equipment", key, "/from")
+        end = self._time_field("equipment.to", row, "equipment", key, "/to")
+        basis = _BASES.get((self.rows.text("equipment.basis", row) or "").lower())
+        if start is None or basis is None:
+            in_doubt = {"equipment.from": start is None, "equipment.to": end is None}
+            self._hold_window(row, key, [name for name in _WINDOW if not in_doubt.get(name)])
+            return
+        record = records.Equipment(
+            version=1,
+            equipment=key[0],
+            batch=self.batches[row],
+            from_=start,
+            to=end,
+            class_=self.rows.text("equipment.class", row) or "",
+            name=piece,
+            window_basis=(basis,),
+        )
+        self.add(row, self._draft("equipment", record, self._row_origins(row, "equipment")))
+
+    def _hold_window(self, row: int, key: tuple[str, ...], names: Iterable[str]) -> None:
+        """A piece without a window: a window that nobody vouches for would share too much.
+
+        Times in doubt are held back already, each with its own reason.
+        """
+        doubt = Doubt(
+            rule="row.incomplete",
+            expected=f"from when the batch occupied it, and who says so: {', '.join(_BASES)}",
+        )
+        for name in names:
+            column = self.rows.column(name)
+            if column is not None and column.texts[row].strip():
+                self.hold("equipment", key, "", row, column, doubt)
 
     def _draft_samples(self) -> None:
         for row in self.of_batch:
@@ -558,9 +631,8 @@ class _Work:
                 continue
             kinds.append(value.kind == "number" if value.kind != "absent" else None)
             record = self._result(row, rule, value)
-            if record is None:
-                doubt = Doubt(rule="time.format", expected="a time of observation in the row")
-                self._hold_result(row, column, rule, doubt)
+            if isinstance(record, Doubt):
+                self._hold_result(row, column, rule, record)
                 continue
             key = _result_key(record, name, source)
             self.add(
@@ -570,8 +642,8 @@ class _Work:
         if isinstance(reader, CellReader):
             self._judge_column(column, rule, rows, reader, kinds)
 
-    def _result(self, row: int, rule: MappingRule, value: Value) -> JournalResult | None:
-        """The result of a cell, or None where the row's own time is in doubt."""
+    def _result(self, row: int, rule: MappingRule, value: Value) -> JournalResult | Doubt:
+        """The result of a cell, or why its row does not say which result it is."""
         rows = self.rows
         if rows.is_bare:
             return JournalResult(
@@ -589,11 +661,17 @@ class _Work:
             )
         return self._dated_result(row, rule, value)
 
-    def _dated_result(self, row: int, rule: MappingRule, value: Value) -> JournalResult | None:
+    def _dated_result(self, row: int, rule: MappingRule, value: Value) -> JournalResult | Doubt:
         rows = self.rows
-        observed = rows.time_or_none("observed_at", row, self.times)
-        if rows.text("observed_at", row) is not None and observed is None:
-            return None
+        observed = self._observed(row)
+        attempt = _count("attempt", rows.text("attempt", row))
+        replicate = _count("replicate", rows.text("replicate", row))
+        if isinstance(observed, Doubt):
+            return observed
+        if isinstance(attempt, Doubt):
+            return attempt
+        if isinstance(replicate, Doubt):
+            return replicate
         sample = rows.text("sample", row)
         quality = rows.text("quality", row)
         if quality is not None:
@@ -609,8 +687,8 @@ class _Work:
             qualifier=rule.qualifier,
             role=rule.role,
             form="replicate" if rows.text("replicate", row) else "reportable",
-            attempt=_count(rows.text("attempt", row)),
-            replicate=_count(rows.text("replicate", row)),
+            attempt=attempt,
+            replicate=replicate,
             value=value,
             sample=self.ground.own_id("sample", sample) if sample else None,
             step=rows.text("step", row),
@@ -622,13 +700,21 @@ class _Work:
             instrument=rows.text("instrument", row),
         )
 
+    def _observed(self, row: int) -> Time | Doubt | None:
+        text = self.rows.text("observed_at", row)
+        found = self.rows.time("observed_at", text, self.times) if text is not None else None
+        if found is None or isinstance(found, Time):
+            return found
+        return Doubt(rule=found.rule, expected=f"in its row, {text!r} to be {found.expected}")
+
     def _piece(self, row: int) -> str | None:
         piece = self.rows.text("equipment", row)
         return self.ground.own_id("equipment", piece) if piece else None
 
     def _hold_result(self, row: int, column: Column, rule: MappingRule, doubt: Doubt) -> None:
         text = column.texts[row]
-        template = self._result(row, rule, Value(kind="absent", raw=text, absent="unreadable"))
+        found = self._result(row, rule, Value(kind="absent", raw=text, absent="unreadable"))
+        template = None if isinstance(found, Doubt) else found
         key: tuple[str, ...] = ()
         if template is not None:
             key = journal_key(template, self.mapping.source)
@@ -750,8 +836,13 @@ def _result_key(record: JournalResult, name: str, source: str) -> tuple[str, ...
     return journal_key(record, source)
 
 
-def _count(text: str | None) -> int:
-    return int(text) if text is not None and text.isdigit() and int(text) > 0 else 1
+def _count(name: str, text: str | None) -> int | Doubt:
+    """Which replicate or attempt a row holds; 1 where it says nothing, a Doubt where it says no count."""
+    if text is None:
+        return 1
+    if text.isascii() and text.isdigit() and len(text) <= _COUNT_DIGITS and int(text):
+        return int(text)
+    return Doubt(rule="type.unknown", expected=f"a {name} counted from 1, not {text!r}, in the row")
 
 
 def _with_quality(value: Value, known: str | None, code: str) -> Value:

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import lru_cache
 from typing import cast
 
@@ -24,6 +24,8 @@ _COMPARATORS = {
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity|∞)(?:\(.*\))?", re.IGNORECASE)
 # 10^±400 and beyond is no measurement, and writing it out would be an attack.
 _EXPONENT_MAX = 40
+# Wide enough for every text that the standard takes: the default 28 digits would round in silence.
+_CONTEXT = Context(prec=200)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +58,9 @@ class NumberReader:
         match = _pattern(self.decimal_mark, self.grouping_mark).fullmatch(text.strip())
         if match is None:
             return None
-        digits = (
-            match["whole"].replace(self.grouping_mark, "") if self.grouping_mark else match["whole"]
-        )
+        digits = match["whole"]
+        if digits and self.grouping_mark:
+            digits = digits.replace(self.grouping_mark, "")
         number = _written_out(match["sign"] or "", digits, match["fraction"], match["exponent"])
         if number is None:
             return None
@@ -96,5 +98,7 @@ def _written_out(
     if exponent:
         if abs(int(exponent)) > _EXPONENT_MAX:
             return None
-        text = format(Decimal(text).scaleb(int(exponent)), "f")
+        if len(text) > _CONTEXT.prec - _EXPONENT_MAX:
+            return None
+        text = format(Decimal(text).scaleb(int(exponent), _CONTEXT), "f")
     return text if is_decimal(text) else None

@@ -25,6 +25,9 @@ _BRACKET = re.compile(r"[\[(]([^\])]*)[\])]\s*$")
 _LEAST_LIKENESS = 0.6
 _MARGIN = 0.12
 _CHOICES = 3
+# A word this short may abbreviate any name that begins with it: `Glu` is glucose as well.
+_ABBREVIATION_MAX = 3
+_ABBREVIATED = 0.9
 _SAMPLE = 500
 
 _FIELD_WORDS: tuple[tuple[str, frozenset[str]], ...] = (
@@ -267,6 +270,8 @@ def _alike(label: str, name: str) -> float:
         return 0.0
     if label == name:
         return 1.0
+    if len(label) <= _ABBREVIATION_MAX and name.startswith(label):
+        return _ABBREVIATED
     ours, theirs = set(label.split()), set(name.split())
     overlap = len(ours & theirs) / len(ours | theirs)
     return max(SequenceMatcher(None, label, name).ratio() * 0.9, overlap)

@@ -26,6 +26,7 @@ _PRECISIONS: tuple[tuple[str, Precision], ...] = (
     ("%y", "year"),
 )
 _DIRECTIVES = frozenset("YymdjBbHIMSfpzT%")
+_FIRST_YEAR, _LAST_YEAR = 1901, 9998
 _MINUTE = timedelta(minutes=1)
 
 
@@ -42,10 +43,21 @@ def check_format(form: str) -> str | None:
     unknown = [item for item in re.findall(r"%(.)", form) if item not in _DIRECTIVES]
     if unknown:
         return f"%{unknown[0]} is no directive; known are {' '.join('%' + d for d in sorted(_DIRECTIVES))}"
-    if not any(item in form for item in ("%Y", "%y")):
+    return _what_lacks(set(re.findall(r"%(.)", form)))
+
+
+def _what_lacks(given: set[str]) -> str | None:
+    """What a format leaves open, so that a reader would have to guess it."""
+    has_month = bool(given & set("mbB"))
+    has_day = "j" in given or ("d" in given and has_month)
+    if not given & set("Yy"):
         return "the format has no year"
-    if "%j" not in form and "%d" in form and not any(item in form for item in ("%m", "%b", "%B")):
+    if "d" in given and not has_day:
         return "the format has a day but no month"
+    if given & set("HIMSTf") and not has_day:
+        return "the format has a time of day but no day"
+    if "I" in given and "p" not in given:
+        return "the format has hours to twelve but no %p"
     return None
 
 
@@ -80,6 +92,9 @@ class TimeReader:
         ]
         if not found:
             return TimeProblem(rule="time.format", expected=self._wanted(form))
+        found = [(item, moment) for item, moment in found if _is_a_date(moment)]
+        if not found:
+            return TimeProblem(rule="time.format", expected="a date; this one stands for none")
         if len({moment for _, moment in found}) > 1:
             return TimeProblem(
                 rule="time.ambiguous",
@@ -92,8 +107,9 @@ class TimeReader:
         return f"a time like {wanted}" if wanted else "a time format in the mapping"
 
     def _moment(self, text: str, form: str) -> datetime | None:
-        if self.month_names and "%b" in form:
-            text, form = self._with_month_number(text), form.replace("%b", "%m")
+        if self.month_names and ("%b" in form or "%B" in form):
+            text = self._with_month_number(text)
+            form = form.replace("%b", "%m").replace("%B", "%m")
         try:
             return datetime.strptime(text, form)  # noqa: DTZ007 - the zone is attached below
         except ValueError:
@@ -131,6 +147,14 @@ class TimeReader:
             precision=_precision_of(form),
             clock_offset=self.clock_offset,
         )
+
+
+def _is_a_date(moment: datetime) -> bool:
+    """Whether a moment is meant: spreadsheets and databases write their day zero for 'no date'.
+
+    Known are 0001-01-01, 1899-12-30 and -31, 1900-01-00 and -01, and 9999-12-31.
+    """
+    return _FIRST_YEAR <= moment.year <= _LAST_YEAR
 
 
 def _precision_of(form: str) -> Precision:

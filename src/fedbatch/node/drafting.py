@@ -8,17 +8,17 @@ from fedbatch.errors import ConflictError
 from fedbatch.mapping.suggest import ColumnProposal, TableProposal, propose
 from fedbatch.mapping.tables import Table
 from fedbatch.node.home import Home
-from fedbatch.node.importing import load_mappings
+from fedbatch.node.importing import layout_of, load_mappings
 from fedbatch.ports import Partner
-from fedbatch.sources.tabular import Layout, read_file
-from fedbatch.standard.mappings import Mapping, MappingRule
+from fedbatch.sources.tabular import read_file
+from fedbatch.standard.mappings import Mapping, MappingRule, TableLayout
 
 __all__ = ["draft_agreement", "draft_mapping", "write_draft"]
 
 _MAPPING_HEAD = """\
 # A draft of {path}. What begins with `open:` is a question: put `term:`, `field:`, `lot:` or
 # `ignored: why` in its place. Check the rest too: it is a proposal, with its evidence behind #.
-# Then: fedbatch map check {name}.yaml && fedbatch map confirm {name}.yaml
+# Then `fedbatch map check` and `fedbatch map confirm` with this file.
 source: {name}
 version: 1
 shape: row_a_batch   # or wide (rows by time or sample), or long (tag, time, value)
@@ -63,14 +63,16 @@ def _quoted(text: str) -> str:
     return msgspec.json.encode(text).decode()
 
 
-def draft_mapping(home: Home, path: Path, *, name: str, zone: str | None) -> tuple[str, int]:
+def draft_mapping(
+    home: Home, path: Path, *, name: str, zone: str | None, layout: TableLayout
+) -> tuple[str, int]:
     """The draft of a mapping for a file, and how many questions it leaves open."""
-    (table,) = read_file(path, Layout()).tables
+    (table,) = read_file(path, layout_of(layout)).tables
     proposal = propose(table, home.dictionary, home.units)
     mark = _quoted(proposal.decimal_mark) if proposal.decimal_mark else '"?"   # "." or ","'
     zone_text = zone or '"?"   # the zone of its times, such as Europe/Zurich'
     head = _MAPPING_HEAD.format(path=path.name, name=name, mark=mark, zone=zone_text)
-    lines = [head + _layout_lines(table) + "rules:"]
+    lines = [head + _layout_lines(table, layout) + "rules:"]
     lines += [_rule_lines(item) for item in proposal.columns]
     return "\n".join(lines) + "\n", _open_count(proposal, zone)
 
@@ -80,9 +82,14 @@ def _open_count(proposal: TableProposal, zone: str | None) -> int:
     return asked + (not proposal.decimal_mark) + (zone is None)
 
 
-def _layout_lines(table: Table) -> str:
-    sheet = f", sheet: {_quoted(table.sheet)}" if table.scheme == "cell" else ""
-    return f"layout: {{header_row: {table.header_row}{sheet}}}\n"
+def _layout_lines(table: Table, layout: TableLayout) -> str:
+    """The layout as stated, with the header row that was found."""
+    stated = {name: value for name, value in msgspec.structs.asdict(layout).items() if value}
+    stated["header_row"] = table.header_row
+    if table.scheme == "cell":
+        stated["sheet"] = table.sheet
+    parts = (f"{name}: {_quoted(str(value))}" for name, value in stated.items())
+    return f"layout: {{{', '.join(parts)}}}\n"
 
 
 def _rule_lines(item: ColumnProposal) -> str:

@@ -166,13 +166,21 @@ def export_proof(home: Home, entry_id: str, folder: Path) -> list[Path]:
     Raises:
         InputError: no such entry here, or not covered by a checkpoint yet.
     """
-    for known in home.node.agreements():
-        store = home.ledgers(known.agreement)
-        for row in store.ledgers():
-            index = store.find_index(row.ledger, entry_id)
-            if index is not None:
-                return _write_proof(home, known, row, index, folder)
-    raise InputError("the id of an entry that is here", found=entry_id, code="entry.unknown")
+    found = [
+        (known, row, full)
+        for known in home.node.agreements()
+        for row in home.ledgers(known.agreement).ledgers()
+        for full in home.ledgers(known.agreement).find_entry_ids(row.ledger, entry_id)
+    ]
+    if len(found) != 1:
+        raise InputError(
+            "the id of one entry that is here, or how it begins",
+            found=f"{entry_id}: {'several' if found else 'none'}",
+            code="entry.unknown",
+        )
+    known, row, full = found[0]
+    index = home.ledgers(known.agreement).find_index(row.ledger, full)
+    return _write_proof(home, known, row, index or 0, folder)
 
 
 def _write_proof(

@@ -1,8 +1,11 @@
 """Findings at this home: what agreement rules find in both ledgers, and what is held back or refused."""
 
+import re
+
 import msgspec
 
 from fedbatch.node.home import Home, zone_named
+from fedbatch.node.importing import load_mappings
 from fedbatch.node.reading import batch_numbers
 from fedbatch.ports import KnownAgreement
 from fedbatch.rules.judgement import judge_all
@@ -15,12 +18,16 @@ from fedbatch.standard.rulebook import RULES, finding
 __all__ = ["FindingRow", "agreement_findings", "read_findings"]
 
 
+_PSEUDONYM = re.compile(r"\bs-[0-9a-f]{24}\b")
+
+
 class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
     """A finding under an agreement; `origin` says who found it: rules here, or a finding record."""
 
     agreement: str
     origin: str
     batch: str
+    parameter: str
     finding: Finding
 
 
@@ -43,14 +50,13 @@ def read_findings(
     for known in home.node.agreements():
         if agreement not in {None, known.agreement, known.name}:
             continue
-        rows += [_row(known, "exchange", {}, item) for item in _stopped(home, known)]
+        rows += [_row(known, "exchange", {}, {}, item) for item in _stopped(home, known)]
         if home.standing(known.agreement).body is None:
             continue
-        numbers = _numbers(home, known)
-        rows += [
-            _row(known, "rules", numbers, item) for item in agreement_findings(home, known, as_of)
-        ]
-        rows += [_row(known, "record", numbers, item) for item in _recorded(home, known)]
+        numbers, sources = _numbers(home, known), _sources(home, known)
+        found = [("rules", item) for item in agreement_findings(home, known, as_of)]
+        found += [("record", item) for item in _recorded(home, known)]
+        rows += [_row(known, origin, numbers, sources, item) for origin, item in found]
     return sorted(rows, key=lambda row: (row.finding.severity, row.finding.rule, row.batch))
 
 
@@ -79,16 +85,33 @@ def _numbers(home: Home, known: KnownAgreement) -> dict[str, str]:
     return {batch: " / ".join(values) for batch, values in found.items()}
 
 
-def _row(known: KnownAgreement, origin: str, numbers: dict[str, str], item: Finding) -> FindingRow:
-    """A finding in which batches are called by their numbers."""
-    key = tuple(numbers.get(part, part) for part in item.where.key)
+def _sources(home: Home, known: KnownAgreement) -> dict[str, str]:
+    """This party's own sources by their pseudonyms under the agreement; a partner's stay unnamed."""
+    names = (mapping.source for mapping in load_mappings(home))
+    return {home.ids.shared(known.agreement, "source", name): name for name in names}
+
+
+def _row(
+    known: KnownAgreement,
+    origin: str,
+    numbers: dict[str, str],
+    sources: dict[str, str],
+    item: Finding,
+) -> FindingRow:
+    """A finding in which batches are called by their numbers, and sources by name or shortly."""
+
+    def named(match: re.Match[str]) -> str:
+        return sources.get(match[0], f"source {match[0][:8]}")
+
+    key = tuple(_PSEUDONYM.sub(named, numbers.get(part, part)) for part in item.where.key)
     batch = next((numbers[part] for part in item.where.key if part in numbers), "")
     place = msgspec.structs.replace(item.where, key=key)
     return FindingRow(
         agreement=known.agreement,
         origin=origin,
         batch=batch,
-        finding=msgspec.structs.replace(item, where=place),
+        parameter=key[1] if item.where.type == "result" and len(key) > 1 else "",
+        finding=msgspec.structs.replace(item, where=place, found=_PSEUDONYM.sub(named, item.found)),
     )
 
 

@@ -8,7 +8,16 @@ from fedbatch.node.reading import batch_numbers
 from fedbatch.ports import KnownAgreement
 from fedbatch.services.replication import LOST
 
-__all__ = ["AgreementStatus", "BatchRow", "LinkStatus", "Status", "read_batches", "read_status"]
+__all__ = [
+    "AgreementStatus",
+    "BatchRow",
+    "CarriedRow",
+    "LinkStatus",
+    "Status",
+    "read_batches",
+    "read_genealogy",
+    "read_status",
+]
 
 
 class LinkStatus(msgspec.Struct, kw_only=True):
@@ -145,6 +154,46 @@ def _read_agreement(home: Home, known: KnownAgreement) -> AgreementStatus:
     if line.backlog:
         line.waits.append(f"{line.backlog} entries sent, not yet countersigned by {line.partner}")
     return line
+
+
+class CarriedRow(msgspec.Struct, kw_only=True):
+    """One lot that went into a batch, or came out of it."""
+
+    agreement: str
+    batch: str
+    numbers: list[str]
+    direction: str
+    use: str
+    lot: str
+    lot_number: str
+    product: str
+
+
+def read_genealogy(home: Home, agreement: str | None = None) -> list[CarriedRow]:
+    """What was made from what, over all agreements or one: a row for each lot and batch."""
+    rows: list[CarriedRow] = []
+    for known in home.node.agreements():
+        if agreement not in {None, known.agreement, known.name}:
+            continue
+        views = home.views(known.agreement)
+        numbers: dict[str, list[str]] = {}
+        for _, batch, _, value in views.identifiers():
+            numbers.setdefault(batch, []).append(value)
+        lots = {lot: number for _, lot, _, _, number in views.lots()}
+        rows += [
+            CarriedRow(
+                agreement=known.agreement,
+                batch=batch,
+                numbers=numbers.get(batch, []),
+                direction=direction,
+                use=use,
+                lot=lot,
+                lot_number=lots.get(lot, ""),
+                product=product,
+            )
+            for _, _, _, direction, batch, lot, product, use in views.carried()
+        ]
+    return rows
 
 
 def read_batches(home: Home, agreement: str | None = None) -> list[BatchRow]:

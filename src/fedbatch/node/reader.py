@@ -12,7 +12,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from fedbatch.node.home import Home
-from fedbatch.node.overview import BatchRow, read_batches
+from fedbatch.node.overview import BatchRow, CarriedRow, read_batches, read_genealogy
 from fedbatch.node.reading import ResultRow, read_results
 
 __all__ = ["Reader", "open"]
@@ -65,6 +65,12 @@ class Reader:
         """Every batch over all agreements, one row each; `numbers` holds both parties' numbers."""
         rows = read_batches(self._home)
         names = BatchRow.__struct_fields__
+        return pa.table({name: [getattr(row, name) for row in rows] for name in names})
+
+    def genealogy(self) -> pa.Table:
+        """What was made from what: a row for each lot that went into (or came out of) a batch."""
+        rows = read_genealogy(self._home)
+        names = CarriedRow.__struct_fields__
         return pa.table({name: [getattr(row, name) for row in rows] for name in names})
 
     def results(

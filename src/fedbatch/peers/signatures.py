@@ -1,7 +1,7 @@
 """Signed requests: HTTP Message Signatures (RFC 9421) with Ed25519, bodies by Content-Digest (RFC 9530).
 
 One profile and no negotiation: the pinned key decides the algorithm, the components are fixed, the
-tag is `fedbatch`. Replies that refuse are signed too, bound to the request by `;req`.
+tag is `fedbatch`. Replies are not signed: entries are proven by their checkpoint, and TLS is pinned.
 """
 
 import base64

@@ -100,6 +100,12 @@ def _check_whole(mapping: Mapping) -> list[str]:
         problems.append("nothing says which batch or equipment a row is of")
     if mapping.shape == "long" and not {"tag", "value"} <= named.keys():
         problems.append("a long table needs a column for tag and one for value")
+    if mapping.shape != "long":
+        problems += [
+            f"{name} is a field of long tables"
+            for name in ("tag", "value", "unit")
+            if name in named
+        ]
     if mapping.month_names and len(mapping.month_names) != 12:  # noqa: PLR2004 - months
         problems.append(f"twelve month names, not {len(mapping.month_names)}")
     problems += [wrong for form in mapping.time_formats if (wrong := check_format(form))]

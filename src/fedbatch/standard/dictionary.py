@@ -8,8 +8,6 @@ import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fedbatch.errors import InputError
-
 __all__ = ["Dictionary", "Term", "read_dictionary"]
 
 
@@ -39,22 +37,6 @@ class Dictionary:
     """All terms by their id."""
 
     terms: dict[str, Term]
-
-    def get(self, term: str) -> Term:
-        """The term of this id; local terms `x.<party>.…` are made up as they come.
-
-        Raises:
-            InputError: no such term.
-        """
-        found = self.terms.get(term)
-        if found is None:
-            raise InputError(
-                "a term of the dictionary",
-                found=term,
-                advice="`fedbatch map terms WORDS` searches it; a term of your own is x.<party>.<name>.",
-                code="term.unknown",
-            )
-        return found
 
 
 def _parts(text: str) -> tuple[str, ...]:

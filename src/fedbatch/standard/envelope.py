@@ -226,10 +226,13 @@ def read_entry(content: bytes) -> Statement:
 
 @lru_cache(maxsize=256)
 def _understood(type_: str, dataschema: str) -> registry.RecordType | None:
-    """The type of an entry, or None where its name or major version is not known here."""
+    """The type of an entry, or None where its name or version is not known here."""
     item = registry.record_type(type_.removeprefix("fedbatch."))
     if item is None:
         return None
+    if item.is_draft:
+        # A draft may change in any way from one version to the next; another one is not guessed at.
+        return item if dataschema == registry.schema_urn(item) else None
     major = item.version.partition(".")[0]
     known = dataschema.startswith(f"urn:fedbatch:schema:{item.name}:{major}.")
     return item if known else None

@@ -78,11 +78,17 @@ def key_of(
         return (record.object.sha256,)
     if isinstance(record, records.Receipt):
         return (record.ledger, str(record.size))
+    if isinstance(record, drafts.Schedule | drafts.Certificate | drafts.Disposition):
+        return _draft_key(record)
+    text: str = getattr(record, _ONE_FIELD[type(record)])
+    return (text,)
+
+
+def _draft_key(
+    record: drafts.Schedule | drafts.Certificate | drafts.Disposition,
+) -> tuple[str, ...]:
     if isinstance(record, drafts.Schedule):
         return (named_text(record.batch), record.milestone)
     if isinstance(record, drafts.Certificate):
         return (named_text(record.lot), named_text(record.specification))
-    if isinstance(record, drafts.Disposition):
-        return (named_text(record.batch), record.market, record.kind)
-    text: str = getattr(record, _ONE_FIELD[type(record)])
-    return (text,)
+    return (named_text(record.batch), record.market, record.kind)

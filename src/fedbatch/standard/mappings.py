@@ -172,3 +172,13 @@ class Mapping(Record, frozen=True, kw_only=True):
     precedence: Literal["live", "file"] = "file"
     confirmed_by: str | None = None
     checked_by: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check that one mark has one meaning: with both a comma, 1,234 would be two numbers."""
+        if self.grouping_mark == self.decimal_mark:
+            raise InputError(
+                "a grouping mark other than the decimal mark",
+                where=self.source,
+                found=self.grouping_mark,
+                code="mapping.marks",
+            )

@@ -56,6 +56,7 @@ __all__ = [
     "SamplingModel",
     "Sealed",
     "Series",
+    "SeriesConversion",
     "SeriesParameter",
     "Signature",
     "Site",

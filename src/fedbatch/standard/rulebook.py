@@ -52,6 +52,7 @@ RULES: dict[str, Rule] = dict(
         _rule("table.trailing_text", 4, "source", "Nothing but data follows the header."),
         # ---- the row
         _rule("row.no_batch", 1, "source", "A row says which batch it belongs to."),
+        _rule("row.incomplete", 1, "source", "A row names what its other cells are about."),
         _rule("row.conflict", 1, "source", "Rows of one batch agree about the batch."),
         _rule("batch.conflict", 1, "source", "Two sources agree about a batch, step or lot."),
         _rule("lot.two_products", 1, "source", "A lot is of one product."),

@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
 from fedbatch.errors import InputError
-from fedbatch.standard.values import Conversion
+from fedbatch.standard.values import Conversion, check_decimal
 
 __all__ = ["Converted", "Unit", "UnitQuestion", "UnitTable", "read_units"]
 
@@ -59,7 +59,8 @@ class UnitTable:
     def find(self, text: str) -> Unit | UnitQuestion | None:
         """What a text means: a unit, a question with its choices, or None (unknown: ask)."""
         key = text.strip().translate(_SAME_WHEN_MATCHING)
-        return self.by_text.get(key) or self.questions.get(key)
+        # A code may be in doubt as a text: `K` is kelvin in UCUM, and thousands in a header.
+        return self.questions.get(key) or self.by_text.get(key)
 
     def get(self, ucum: str) -> Unit:
         """The unit of a UCUM code.
@@ -83,7 +84,8 @@ class UnitTable:
         """A decimal text of `source` in `target`, exactly, then rounded as S10 says.
 
         Raises:
-            InputError: unknown code, or different kinds (gauge and absolute, mol and g, …).
+            InputError: unknown code, different kinds (gauge and absolute, mol and g, …), or a number
+                that would need more than 38 digits there.
         """
         one, other = self.get(source), self.get(target)
         if one.kind != other.kind:
@@ -97,6 +99,7 @@ class UnitTable:
         offset = (one.offset - other.offset) / other.factor
         exact = Fraction(number) * factor + offset
         text, rounded = _rounded(exact, number)
+        check_decimal(text, f"{number} {source} in {target}")
         conversion = Conversion(
             number=number,
             unit=source,

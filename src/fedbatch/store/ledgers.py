@@ -372,6 +372,14 @@ class Ledgers:
         )
         return int(row[0]) if row else None
 
+    def find_entry_ids(self, ledger: str, beginning: str) -> list[str]:
+        """The ids of entries that begin so, at most two: enough to tell one from several."""
+        rows = self._database.rows(
+            "select entry_id from named where ledger = ? and entry_id >= ? and entry_id < ? limit 2",
+            (ledger, beginning, f"{beginning}\U0010ffff"),
+        )
+        return [entry_id for (entry_id,) in rows]
+
     def refused(self, ledger: str) -> frozenset[str]:
         """Entries of a ledger that its reader has refused, by id or by `<ledger>/<index>`.
 

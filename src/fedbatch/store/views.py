@@ -281,6 +281,10 @@ class Views:
         """ledger, transformation, position, direction, batch, lot, product, use."""
         return self._database.rows("select * from carried")
 
+    def lots(self) -> list[Row]:
+        """ledger, lot, idx, product, number."""
+        return self._database.rows("select * from lot order by ledger, idx")
+
     def content(self) -> list[Row]:
         """Everything the views hold, for comparing two of them."""
         tables = ("cursor", "record", "result", "batch", "identifier", "carried", "lot")

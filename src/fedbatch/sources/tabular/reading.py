@@ -162,7 +162,7 @@ def choose_sheet(loaded: Loaded, sheet: str | None) -> str:
         raise InputError(
             f"the name of a sheet among {', '.join(names)}",
             where=loaded.name,
-            found=sheet or "",
+            found=sheet or "none named",
             code="workbook.sheet",
         )
     return sheet

@@ -1,0 +1,147 @@
+"""Proposals: what the evidence singles out is proposed, everything else is asked."""
+
+from fedbatch.mapping.suggest import ColumnProposal, propose, search_terms
+from fedbatch.mapping.tables import Column, Table
+from tests.unit.mapping.making import DICTIONARY, UNITS, column, grid, table
+
+
+def proposals(source: Table) -> dict[str, ColumnProposal]:
+    found = propose(source, DICTIONARY, UNITS)
+    return {item.column.header: item for item in found.columns}
+
+
+def proposal(of: Column) -> ColumnProposal:
+    return propose(table(of), DICTIONARY, UNITS).columns[0]
+
+
+def test_a_proposal_is_a_field_a_term_or_a_question_and_only_one() -> None:
+    source = grid(
+        "Batch|Start|Viable cell density (10^6 cells/mL)|pH|Comment|water|X",
+        "B1|2026-03-02 08:00|12.4|7.01|fine|3|1",
+    )
+    for item in propose(source, DICTIONARY, UNITS).columns:
+        assert [bool(item.field), bool(item.term), bool(item.question)].count(True) == 1
+        assert bool(item.evidence) != bool(item.question)
+
+
+def test_headers_that_say_what_they_are_become_fields() -> None:
+    found = proposals(grid("Batch No|Sample ID|Analyst|Result", "B1|S1|ann|7"))
+    assert [item.field for item in found.values()] == ["batch", "sample", "analyst", "value"]
+
+
+def test_a_term_is_proposed_where_name_and_unit_single_it_out() -> None:
+    found = proposal(column("Viable cell density (10^6 cells/mL)", "12.4", "13.1"))
+    assert (found.term, found.unit) == ("cell.density.viable", "10*6/mL")
+    assert found.raw_unit == "10^6 cells/mL"
+    assert "likeness" in found.evidence
+
+
+def test_a_unit_row_is_evidence_too() -> None:
+    found = proposal(column("Viable cell density", "12.4", unit="10^6 cells/mL"))
+    assert (found.term, found.unit) == ("cell.density.viable", "10*6/mL")
+
+
+def test_a_number_without_a_unit_is_asked() -> None:
+    found = proposal(column("Viable cell density", "12.4"))
+    assert not found.term
+    assert "no unit is stated" in found.question
+
+
+def test_a_unit_that_may_mean_several_is_asked_with_its_choices() -> None:
+    found = proposal(column("Temperature (C)", "37.0"))
+    assert not found.term
+    assert "Cel or C (coulomb)" in found.question
+
+
+def test_an_unknown_unit_is_asked() -> None:
+    found = proposal(column("Viable cell density (per bucket)", "12.4"))
+    assert not found.term
+    assert "no unit of the table" in found.question
+
+
+def test_a_unit_of_another_kind_rules_a_term_out() -> None:
+    found = proposal(column("Viable cell density (kN)", "12.4"))
+    assert found.term != "cell.density.viable"
+
+
+def test_a_name_that_fits_several_terms_is_asked() -> None:
+    for header in ("Glu (mmol/L)", "water (% w/w)", "yield (%)"):
+        found = proposal(column(header, "3.1"))
+        assert not found.term, header
+        assert " or " in found.question
+
+
+def test_texts_that_are_not_all_numbers_are_asked() -> None:
+    found = proposal(column("Viable cell density (10^6 cells/mL)", "12.4", "n.d."))
+    assert not found.term
+    assert "not all numbers" in found.question
+
+
+def test_an_empty_column_is_asked() -> None:
+    found = proposal(column("Viable cell density (10^6 cells/mL)", "", " "))
+    assert not found.term
+    assert found.question
+
+
+def test_a_header_that_is_like_nothing_is_asked() -> None:
+    found = proposal(column("qqq", "1"))
+    assert "a term, a field, a lot, or ignored with a reason" in found.question
+
+
+# ---- times
+
+
+def test_dates_that_only_one_format_reads_are_proposed_with_it() -> None:
+    found = proposal(column("Start", "02.03.2026 08:15", "24.03.2026 09:00"))
+    assert found.field == "batch.start"
+    assert found.time_formats == ("%d.%m.%Y %H:%M",)
+
+
+def test_dates_whose_day_and_month_may_be_exchanged_are_asked() -> None:
+    found = proposal(column("Start", "02/03/2026", "05/06/2026"))
+    assert not found.field
+    assert found.time_formats == ("%d/%m/%Y", "%m/%d/%Y")
+    assert "%d/%m/%Y and %m/%d/%Y" in found.question
+
+
+def test_one_day_beyond_the_twelfth_decides_the_column() -> None:
+    found = proposal(column("Start", "02/03/2026", "25/06/2026"))
+    assert (found.field, found.time_formats) == ("batch.start", ("%d/%m/%Y",))
+
+
+def test_a_time_column_with_another_text_in_it_is_no_time_column() -> None:
+    found = proposal(column("Start", "02/03/2026", "soon"))
+    assert not found.field
+    assert not found.time_formats
+
+
+def test_a_day_zero_is_no_evidence_of_a_time() -> None:
+    assert not proposal(column("Start", "1899-12-30")).field
+
+
+# ---- decimal mark
+
+
+def test_the_decimal_mark_is_the_one_that_the_numbers_show() -> None:
+    assert propose(grid("a", "1.5"), DICTIONARY, UNITS).decimal_mark == "."
+    assert propose(grid("a", "1,5"), DICTIONARY, UNITS).decimal_mark == ","
+    assert propose(grid("a", "15"), DICTIONARY, UNITS).decimal_mark == ""
+
+
+def test_numbers_that_show_both_marks_are_asked() -> None:
+    assert propose(grid("a|b", "1.5|1,5"), DICTIONARY, UNITS).decimal_mark == ""
+
+
+def test_equal_headers_are_counted() -> None:
+    found = propose(grid("Mean|Mean", "1|2"), DICTIONARY, UNITS)
+    assert [item.occurrence for item in found.columns] == [1, 2]
+
+
+# ---- search
+
+
+def test_a_search_finds_the_likest_terms_first() -> None:
+    assert search_terms("viable cell density", DICTIONARY)[0].term == "cell.density.viable"
+    assert search_terms("tablet hardness", DICTIONARY)[0].term == "tablet.hardness"
+    assert len(search_terms("cell", DICTIONARY, limit=3)) <= 3
+    assert search_terms("zzzzzz", DICTIONARY) == []

@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from fedbatch.cli.output import As, HomeOption, Json, guarded, say, show_json, show_table
+from fedbatch.cli.output import (
+    As,
+    HomeOption,
+    Json,
+    check_reason,
+    guarded,
+    say,
+    show_json,
+    show_table,
+)
 from fedbatch.errors import InputError
 
 __all__ = ["add_to"]
@@ -200,6 +209,7 @@ def _change(
     from fedbatch.node.settings import find_home
     from fedbatch.services.agreements import Party, change_state
 
+    check_reason(reason)
     with Home(find_home(home)) as here:
         person = here.acting(as_, "agreement officer")
         known = here.agreement_named(agreement)

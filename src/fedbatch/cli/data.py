@@ -1,5 +1,6 @@
 """import, journal, share, sync, status: data in, and over to partners."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 from fedbatch.cli.output import As, HomeOption, Json, exit_code, guarded, say, show_json, show_table
 from fedbatch.cli.progress import progress_bar
 from fedbatch.errors import FedbatchError
+from fedbatch.standard.findings import Finding
 
 __all__ = ["add_to"]
 
@@ -56,8 +58,12 @@ def import_(
             _show_import(item)
         for problem in refused:
             say(f"{problem['file']}: refused. {problem['message']} [{problem['code']}]")
-    if held or refused:
+    if held or refused or any(_must_decide(item.findings) for item in reports):
         raise typer.Exit(1)
+
+
+def _must_decide(findings: Iterable[Finding]) -> bool:
+    return any(item.severity == 1 for item in findings)
 
 
 def _show_import(report: object) -> None:
@@ -125,6 +131,8 @@ def share(
         say(f"stays here: {count} ({reason})")
     for finding in made.findings:
         say(f"- {finding.render()}")
+    if made.findings:
+        raise typer.Exit(1)
 
 
 @guarded

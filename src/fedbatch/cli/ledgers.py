@@ -99,10 +99,12 @@ def findings(
     JSON: {findings: [{agreement, origin, batch, parameter, finding: {rule, severity, where, found, expected,
     effect, advice}}]}
     """
-    from fedbatch.node.findings import read_findings
+    from fedbatch.node.findings import check_instant, read_findings
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
 
+    if as_of is not None:
+        check_instant(as_of)
     with Home(find_home(home)) as here:
         rows = [
             row

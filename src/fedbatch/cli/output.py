@@ -12,6 +12,7 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from fedbatch.errors import (
     BusyError,
@@ -29,6 +30,7 @@ __all__ = [
     "As",
     "HomeOption",
     "Json",
+    "check_reason",
     "exit_code",
     "fail",
     "guarded",
@@ -36,6 +38,7 @@ __all__ = [
     "say",
     "show_json",
     "show_table",
+    "visible",
 ]
 
 # 0 done; 1 done, and something was found or held back that a person must look at; 2 wrong usage.
@@ -67,14 +70,22 @@ _console = Console(highlight=False, soft_wrap=True)
 _notes = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def visible(text: str, keep: str = "\n") -> str:
+    """A text in which control characters show as escapes: data never steer the terminal."""
+    return "".join(
+        item if item.isprintable() or item in keep else item.encode("unicode_escape").decode()
+        for item in text
+    )
+
+
 def say(text: str = "") -> None:
     """A sentence on standard output."""
-    _console.print(text, markup=False)
+    _console.print(visible(text), markup=False)
 
 
 def note(text: str) -> None:
     """A remark on standard error, so that output can be piped."""
-    _notes.print(text, markup=False)
+    _notes.print(visible(text), markup=False)
 
 
 def show_json(value: object) -> None:
@@ -97,8 +108,14 @@ def show_table(
         justify = "right" if column in right.split(",") else "left"
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type] # rich's literals
     for row in rows:
-        table.add_row(*(item or "–" for item in row))
+        table.add_row(*(Text(visible(item, "")) if item else "–" for item in row))
     _console.print(table)
+
+
+def check_reason(reason: str) -> None:
+    """Refuse an empty reason: it stands in the record for ever."""
+    if not reason.strip():
+        raise InputError("a reason", where="--reason", found="nothing")
 
 
 def fail(error: FedbatchError, *, as_json: bool) -> None:

@@ -5,7 +5,16 @@ from typing import Annotated
 import msgspec
 import typer
 
-from fedbatch.cli.output import As, HomeOption, Json, guarded, say, show_json, show_table
+from fedbatch.cli.output import (
+    As,
+    HomeOption,
+    Json,
+    check_reason,
+    guarded,
+    say,
+    show_json,
+    show_table,
+)
 
 __all__ = ["add_to"]
 
@@ -79,6 +88,7 @@ def decide(
 
     if (value is None) != dismiss:
         raise InputError("--value TEXT or --dismiss, one of them", found="both or neither")
+    check_reason(reason)
     with Home(find_home(home)) as here:
         person = here.acting(as_, "writer")
         decided, decision = decide_held(here, item, person, value=value, reason=reason)
@@ -167,6 +177,7 @@ def correct(
     from fedbatch.node.reviewing import correct_result
     from fedbatch.node.settings import find_home
 
+    check_reason(reason)
     with Home(find_home(home)) as here:
         person = here.acting(as_, "writer")
         before = correct_result(
@@ -203,6 +214,7 @@ def withdraw(
     from fedbatch.node.reviewing import withdraw_batch, withdraw_wrong_party
     from fedbatch.node.settings import find_home
 
+    check_reason(reason)
     with Home(find_home(home)) as here:
         person = here.acting(as_, "quality")
         if reason_code == "wrong_party":
@@ -216,6 +228,8 @@ def withdraw(
         show_json({"batch": batch, "withdrawn": count, "reason_code": reason_code})
         return
     say(f"{count} records of batch {batch} are withdrawn.")
+    if reason_code == "wrong_party":
+        say("It is posted already, so that no time is lost; `fedbatch sync` takes it over.")
     if reason_code != "wrong_party":
         say("`fedbatch share` posts the withdrawal.")
 

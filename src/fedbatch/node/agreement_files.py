@@ -1,5 +1,6 @@
 """Agreement files in YAML, and what must hold before one is proposed or accepted."""
 
+from datetime import datetime
 from pathlib import Path
 
 from fedbatch.errors import InputError
@@ -8,8 +9,9 @@ from fedbatch.node.importing import load_mappings
 from fedbatch.node.yaml_files import read_yaml
 from fedbatch.rules.judgement import check_body
 from fedbatch.rules.rights import bindings
-from fedbatch.standard.agreements import AgreementBody
+from fedbatch.standard.agreements import AgreedParameter, AgreementBody
 from fedbatch.standard.registry import RECORD_TYPES
+from fedbatch.standard.values import in_time
 
 __all__ = ["check_agreement", "read_agreement"]
 
@@ -50,11 +52,56 @@ def _check_frame(home: Home, body: AgreementBody) -> list[str]:
         )
     if body.version < 1:
         problems.append("version counts from 1")
+    partner = next(iter(parties - {home.settings.party}), "")
+    if partner and home.node.find_partner(partner) is None:
+        problems.append(f"parties: {partner} is no partner of this node; pair with it first")
+    problems += _check_effective(home, body)
+    problems += _check_products(home, body)
     for site in body.sites:
         try:
             zone_named(site.zone)
         except InputError as error:
             problems.append(f"site {site.site}: {error}")
+    return problems
+
+
+def _check_effective(home: Home, body: AgreementBody) -> list[str]:
+    problems = []
+    for name, instant in (("from", body.effective.from_), ("to", body.effective.to)):
+        if instant is not None and not _is_instant(instant):
+            problems.append(
+                f"effective {name}: a UTC instant such as 2026-03-02T00:00:00Z, not {instant}"
+            )
+    to = body.effective.to
+    if not problems and to is not None and in_time(to) <= in_time(home.clock.now()):
+        problems.append(f"effective to: {to} is over")
+    return problems
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        return text.endswith("Z") and bool(datetime.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def _check_products(home: Home, body: AgreementBody) -> list[str]:
+    """Every product is named, and no other agreement of this node has it at the same site."""
+    problems = []
+    for product in body.product:
+        texts = (product.id, product.name, *(item.value for item in product.identifiers))
+        if "?" in texts:
+            problems.append(f"product {product.id}: '?' is still to be filled in")
+        if not product.identifiers:
+            problems.append(f"product {product.id}: without an identifier no batch is of it")
+    own = {(item.system, item.value) for product in body.product for item in product.identifiers}
+    for other in home.active_bodies():
+        theirs = {(i.system, i.value) for product in other.product for i in product.identifiers}
+        sites = {site.site for site in body.sites} & {site.site for site in other.sites}
+        if other.id != body.id and own & theirs and sites:
+            problems.append(
+                f"agreement {other.id} has the same product and site: no batch could be shared"
+            )
     return problems
 
 
@@ -68,9 +115,22 @@ def _check_parameters(home: Home, body: AgreementBody) -> list[str]:
         term = home.dictionary.terms.get(item.term)
         if term is None and not item.term.startswith("x."):
             problems.append(f"{item.code}: {item.term} is no term of the dictionary")
-        if item.unit and item.unit not in home.units.by_code:
-            problems.append(f"{item.code}: {item.unit} is no UCUM code of the units table")
+        problems += _check_unit(home, item)
     return problems
+
+
+def _check_unit(home: Home, item: AgreedParameter) -> list[str]:
+    """A number has a unit of its term; a text or code has none."""
+    if item.unit and item.unit not in home.units.by_code:
+        return [f"{item.code}: {item.unit} is no UCUM code of the units table"]
+    term = home.dictionary.terms.get(item.term)
+    if term is None or not term.units:
+        return []
+    if not item.unit:
+        return [f"{item.code}: a unit, such as {term.units[0]}"]
+    if not any(home.units.is_convertible(item.unit, known) for known in term.units):
+        return [f"{item.code}: {item.unit} is no unit of {term.name}: {', '.join(term.units)}"]
+    return []
 
 
 def _check_rights(body: AgreementBody) -> list[str]:
@@ -79,6 +139,8 @@ def _check_rights(body: AgreementBody) -> list[str]:
     for right in body.rights:
         if right.record_type not in RECORD_TYPES:
             problems.append(f"rights: {right.record_type} is no record type")
+        elif RECORD_TYPES[right.record_type].is_draft:
+            problems.append(f"rights: {right.record_type} is a draft type that nothing writes yet")
         problems += [f"rights: {code} is no code" for code in right.codes if code not in codes]
     return problems
 

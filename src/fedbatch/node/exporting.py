@@ -95,7 +95,14 @@ def _cell(name: str, value: Any) -> Any:
     """A number as a number where the column is one, beside its verbatim text in `raw`."""
     if name == "number" and isinstance(value, str) and value:
         return float(value)
-    return _safe(value)
+    safe = _safe(value)
+    if not isinstance(safe, str):
+        return safe
+    # XML cannot hold control characters; they show as escapes, the verbatim text is in the ledger.
+    return "".join(
+        item if item.isprintable() or item in "\t\n" else item.encode("unicode_escape").decode()
+        for item in safe
+    )
 
 
 def _parquet(rows: Rows, title: str) -> bytes:

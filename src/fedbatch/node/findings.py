@@ -1,9 +1,11 @@
 """Findings at this home: what agreement rules find in both ledgers, and what is held back or refused."""
 
 import re
+from datetime import datetime
 
 import msgspec
 
+from fedbatch.errors import InputError
 from fedbatch.node.home import Home, zone_named
 from fedbatch.node.importing import load_mappings
 from fedbatch.node.reading import batch_numbers
@@ -29,6 +31,20 @@ class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
     batch: str
     parameter: str
     finding: Finding
+
+
+def check_instant(text: str) -> None:
+    """Refuse what is no instant.
+
+    Raises:
+        InputError: not a UTC instant.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or not text.endswith("Z"):
+        raise InputError("an instant such as 2026-03-02T08:00:00Z", where="--as-of", found=text)
 
 
 def agreement_findings(

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from fedbatch.errors import ConflictError, InputError, RefusedError
+from fedbatch.errors import ConflictError, InputError, IntegrityError, RefusedError
 from fedbatch.mapping.extract import Ground
 from fedbatch.node.clock import WallClock
 from fedbatch.node.settings import Settings, load_settings, write_settings
@@ -19,7 +19,7 @@ from fedbatch.ports import AuditNote, Clock, KnownAgreement, Partner, Person
 from fedbatch.services.agreements import Officer, Standing, standing
 from fedbatch.services.exchange import Exchange
 from fedbatch.services.intake import Intake
-from fedbatch.services.pairing import Pairing
+from fedbatch.services.pairing import Pairing, is_printable
 from fedbatch.standard.agreements import AgreementBody
 from fedbatch.standard.dictionary import Dictionary, read_dictionary
 from fedbatch.standard.mappings import Mapping
@@ -82,6 +82,9 @@ def create_home(
     """
     if path.exists() and any(path.iterdir()) and not (path / "node.toml").exists():
         raise ConflictError(f"{path} is not empty", code="home.not_empty")
+    for text, option in ((name, "--name"), (person, "--person")):
+        if not is_printable(text):
+            raise InputError("a name of printable characters", where=option, found=ascii(text))
     path.mkdir(parents=True, exist_ok=True)
     path.chmod(0o700)
     party = f"party-{os.urandom(8).hex()}"
@@ -89,8 +92,9 @@ def create_home(
     write_settings(
         path, Settings(party=party, name=name, node=node, listen=listen, address=address)
     )
-    home = Home(path, clock=clock)
+    home = Home(path, clock=clock, is_new=True)
     home.keys.create("identity")
+    home.journal.size()
     home.keys.secret("party")
     first = Person(person="u-1", name=person, roles=OFFICER_ROLES)
     note = AuditNote(act="init", by="u-1", time=home.clock.now(), detail=f"{name} {party}")
@@ -107,8 +111,9 @@ def _plain(name: str) -> str:
 class Home:
     """Everything a command or the server works with. Not shared by threads without a lock."""
 
-    def __init__(self, path: Path, *, clock: Clock | None = None) -> None:
+    def __init__(self, path: Path, *, clock: Clock | None = None, is_new: bool = False) -> None:
         self.path = path
+        self._is_new = is_new
         self.settings = load_settings(path)
         self.clock: Clock = clock or WallClock()
         self.keys = KeyRing(path / "keys")
@@ -142,13 +147,25 @@ class Home:
 
     # ---- the pieces
 
+    def _there(self, path: Path) -> Path:
+        """A file that `init` made: it is never made anew in silence.
+
+        Raises:
+            IntegrityError: it is gone.
+        """
+        if not self._is_new and not path.exists():
+            raise IntegrityError(
+                f"{path.relative_to(self.path)} is missing from the home", code="store.missing"
+            )
+        return path
+
     @cached_property
     def node(self) -> NodeDatabase:
-        return NodeDatabase(self.path / "node.sqlite")
+        return NodeDatabase(self._there(self.path / "node.sqlite"))
 
     @cached_property
     def journal(self) -> Journal:
-        return Journal(self.path / "journal")
+        return Journal(self._there(self.path / "journal" / "journal.sqlite").parent)
 
     @cached_property
     def journal_objects(self) -> ObjectFolder:
@@ -289,8 +306,8 @@ class Home:
         if len(found) != 1:
             names = ", ".join(f"{item.agreement} ({item.name})" for item in known) or "none yet"
             raise InputError(
-                "an agreement",
-                found=name or f"{len(found)}",
+                "one agreement, by id or name",
+                found=name or ("none yet" if not known else f"{len(known)}, and none named"),
                 advice=f"Known are {names}.",
                 code="agreement.unknown",
             )

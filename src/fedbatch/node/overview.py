@@ -95,6 +95,11 @@ def read_status(home: Home) -> Status:
     )
 
 
+def _partner_name(home: Home, party: str) -> str:
+    partner = home.node.find_partner(party)
+    return partner.name if partner is not None else party
+
+
 def _link(home: Home, party: str) -> LinkStatus:
     partner = home.partner_named(party)
     link = home.node.link(party)
@@ -118,7 +123,7 @@ def _agreement(home: Home, known: KnownAgreement) -> AgreementStatus:
         return AgreementStatus(
             agreement=known.agreement,
             name=known.name,
-            partner=home.partner_named(known.partner).name,
+            partner=_partner_name(home, known.partner),
             state="damaged",
             stopped=f"{error.code}: {error}",
             waits=[f"stopped: {error}"],
@@ -130,7 +135,7 @@ def _read_agreement(home: Home, known: KnownAgreement) -> AgreementStatus:
     line = AgreementStatus(
         agreement=known.agreement,
         name=known.name,
-        partner=home.partner_named(known.partner).name,
+        partner=_partner_name(home, known.partner),
         state=home.standing(known.agreement).state,
     )
     lost = store.setting(LOST)

@@ -25,6 +25,7 @@ class Verification(msgspec.Struct, kw_only=True):
 def verify_home(home: Home) -> Verification:
     """Check everything that lies in a home; what cannot even be opened is wrong too."""
     report = Verification()
+    _check(report, "files of the home", lambda: _missing(home))
     _check(report, "node.sqlite: audit trail", lambda: _node(home))
     _check(report, "journal: chain and audit trail", lambda: _journal(home))
     _check(report, "keys", lambda: [*home.keys.verify(), *verify_certificate(home.path / "keys")])
@@ -43,6 +44,22 @@ def _node(home: Home) -> list[str]:
 
 def _journal(home: Home) -> list[str]:
     return home.journal.verify()
+
+
+def _missing(home: Home) -> list[str]:
+    """Files that a home must have and has not: a store made anew in silence would look whole."""
+    names = ["node.sqlite", "journal/journal.sqlite", "keys/identity.key", "keys/party.secret"]
+    if (home.path / "node.sqlite").exists():
+        known = (item.agreement for item in home.node.agreements())
+        names += [f"agreements/{item}/ledgers.sqlite" for item in known]
+    missing = [f"{name} is missing" for name in names if not (home.path / name).exists()]
+    if (home.path / "journal" / "journal.sqlite").exists():
+        missing += [
+            f"object {row.sha256} ({row.file}) is missing"
+            for row in home.journal.imports()
+            if not home.journal_objects.has(row.sha256)
+        ]
+    return missing
 
 
 def _check(report: Verification, what: str, check: Callable[[], list[str] | None]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Hashable
 from typing import Any, TypeVar
 
 import msgspec
+import msgspec.inspect
 import yaml
 from typing_extensions import override
 
@@ -45,17 +46,48 @@ def read_yaml(content: bytes, type_: type[T], where: str) -> T:
         raise InputError(f"at most {BYTES_MAX} bytes", where=where, found=str(len(content)))
     try:
         found = yaml.load(content, _TextLoader)  # noqa: S506 - texts only, no objects
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise InputError("YAML", where=where, found=_one_line(error), code="yaml") from error
+    plain = _without_blanks(found)
+    # A mistyped name would else be left out in silence, a limit or qualifier with it.
+    unknown = _unknown_fields(plain, msgspec.inspect.type_info(type_), "")
+    if unknown:
+        raise InputError(
+            "the fields that the guide names",
+            where=where,
+            found=f"unknown: {', '.join(unknown)}",
+            code="yaml.fields",
+        )
     try:
-        return msgspec.convert(_without_blanks(found), type_, strict=False)
+        return msgspec.convert(plain, type_, strict=False)
     except (msgspec.ValidationError, InputError) as error:
         raise InputError(
             "the fields that the guide names", where=where, found=str(error), code="yaml.fields"
         ) from error
 
 
-def _one_line(error: yaml.YAMLError) -> str:
+def _unknown_fields(value: object, kind: msgspec.inspect.Type, path: str) -> list[str]:
+    """Names in a document that its type does not have, each with its path."""
+    if isinstance(kind, msgspec.inspect.UnionType):
+        inner = [item for item in kind.types if not isinstance(item, msgspec.inspect.NoneType)]
+        return _unknown_fields(value, inner[0], path) if len(inner) == 1 else []
+    if isinstance(kind, msgspec.inspect.StructType) and isinstance(value, dict):
+        fields = {item.encode_name: item.type for item in kind.fields}
+        found = [f"{path}/{name}" for name in value if name not in fields]
+        for name, item in value.items():
+            if name in fields:
+                found += _unknown_fields(item, fields[name], f"{path}/{name}")
+        return found
+    if isinstance(kind, msgspec.inspect.VarTupleType) and isinstance(value, list):
+        return [
+            text
+            for index, item in enumerate(value)
+            for text in _unknown_fields(item, kind.item_type, f"{path}/{index}")
+        ]
+    return []
+
+
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 

@@ -16,6 +16,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
@@ -29,7 +30,13 @@ from fedbatch.errors import (
     RefusedError,
     StoreError,
 )
-from fedbatch.peers.signatures import CREATED_OFF_S_MAX, Request, SignedAs, read_signature
+from fedbatch.peers.signatures import (
+    CREATED_OFF_S_MAX,
+    Request,
+    SignedAs,
+    claimed_key,
+    read_signature,
+)
 from fedbatch.ports import Clock, NodeStore
 from fedbatch.services.agreements import Verify
 from fedbatch.services.exchange import Exchange, NotHereError, Overview
@@ -42,6 +49,8 @@ __all__ = ["Listener", "listener_app"]
 # A group of frames has 8 MiB and may end with one bundle more; nothing a partner sends is larger.
 BODY_BYTES_MAX = 32 * 1024 * 1024
 PAIRING_BYTES_MAX = 16 * 1024
+STRANGER_BYTES_MAX = 16 * 1024
+BODY_S_MAX = 60
 NONCE_KEPT_S = 600
 WAIT_S_MAX = 60
 _TICK_S = 0.1
@@ -120,15 +129,25 @@ def _problem(error: FedbatchError) -> Response:
 
 
 async def _body(request: HttpRequest, limit: int) -> bytes:
-    """The body, cut off at a limit before it fills memory."""
+    """The body, cut off at a limit before it fills memory, and at a minute before it holds a place."""
     parts: list[bytes] = []
     total = 0
-    async for part in request.stream():
-        total += len(part)
-        if total > limit:
-            raise InputError(f"at most {limit} bytes", found="more", code="too_large")
-        parts.append(part)
+    with anyio.fail_after(BODY_S_MAX):
+        async for part in request.stream():
+            total += len(part)
+            if total > limit:
+                raise InputError(f"at most {limit} bytes", found="more", code="too_large")
+            parts.append(part)
     return b"".join(parts)
+
+
+async def _limit(listener: Listener, request: HttpRequest) -> int:
+    """How large a body may be: a stranger's is not worth holding in memory."""
+    key_id = claimed_key(request.headers)
+    if key_id is None:
+        return STRANGER_BYTES_MAX
+    known = await listener.run(lambda: listener.store.find_partner(key_id))
+    return BODY_BYTES_MAX if known is not None else STRANGER_BYTES_MAX
 
 
 def _signed_request(request: HttpRequest, body: bytes) -> Request:
@@ -170,9 +189,11 @@ def _route(handler: Handler) -> Callable[[HttpRequest], Coroutine[Any, Any, Resp
     async def answer(request: HttpRequest) -> Response:
         listener: Listener = request.app.state.listener
         try:
-            body = await _body(request, BODY_BYTES_MAX)
+            body = await _body(request, await _limit(listener, request))
             signed = read_signature(_signed_request(request, body), request.headers)
             party: str = await listener.run(lambda: _caller(listener, signed))
+        except (ClientDisconnect, TimeoutError):
+            return _not_found()
         except InputError as error:
             return _problem(error)
         except RefusedError as error:
@@ -196,7 +217,7 @@ async def _pair(request: HttpRequest) -> Response:
         content = await _body(request, PAIRING_BYTES_MAX)
         answer = canonical.parse(content, Answer, "pairing")
         reply: Answer = await listener.run(lambda: take_introduction(listener.pairing, answer))
-    except (InputError, RefusedError, ConflictError, ValueError):
+    except (InputError, RefusedError, ConflictError, ValueError, ClientDisconnect, TimeoutError):
         return _not_found()
     return _reply(canonical.encode(reply))
 

@@ -15,6 +15,7 @@ from fedbatch.errors import RefusedError
 __all__ = [
     "Request",
     "SignedAs",
+    "claimed_key",
     "content_digest",
     "read_signature",
     "sign_request",
@@ -96,6 +97,12 @@ def sign_request(
         headers["content-digest"] = content_digest(request.body)
         headers["content-type"] = request.content_type
     return headers
+
+
+def claimed_key(headers: Mapping[str, str]) -> str | None:
+    """The key id that a request claims, before anything of it is checked; None where there is none."""
+    match = _PARAMETERS.fullmatch(headers.get("signature-input", ""))
+    return match["keyid"] if match is not None else None
 
 
 def read_signature(request: Request, headers: Mapping[str, str]) -> SignedAs:

@@ -98,6 +98,10 @@ def _check_whole(mapping: Mapping) -> list[str]:
     problems += [f"{name} is fed twice" for name, count in named.items() if count > 1]
     if not {"batch", "batch.partner", "equipment"} & named.keys():
         problems.append("nothing says which batch or equipment a row is of")
+    if mapping.shape == "wide" and not {"observed_at", "sample", "replicate"} & named.keys():
+        problems.append(
+            "a wide table needs observed_at, sample or replicate to tell its rows apart"
+        )
     if mapping.shape == "long" and not {"tag", "value"} <= named.keys():
         problems.append("a long table needs a column for tag and one for value")
     if mapping.shape != "long":

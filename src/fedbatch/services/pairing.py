@@ -23,6 +23,7 @@ __all__ = [
     "confirm",
     "fingerprint",
     "invite",
+    "is_printable",
     "make_introduction",
     "read_invitation",
     "take_answer",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 VALID_S = 7 * 24 * 3600
+NAME_CHARACTERS_MAX = 200
 
 
 class InvitationText(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,11 +230,19 @@ def _check_link(introduction: Introduction, verify: Verify) -> None:
         raise RefusedError("the link key is not certified", code="pairing.link_key")
 
 
+def is_printable(name: str) -> bool:
+    """Whether a name is a line that a terminal prints as it stands, of 1 to 200 characters."""
+    return 0 < len(name.strip()) <= NAME_CHARACTERS_MAX and name.isprintable()
+
+
 def _keep(
     pairing: Pairing, introduction: Introduction, *, dials: bool, tls_certificate: str, by: str
 ) -> Partner:
     if introduction.party == pairing.party:
         raise ConflictError("a node cannot be its own partner", code="pairing.self")
+    if not is_printable(introduction.name):
+        # It stands beside fingerprints: a line break in it could forge a line of this node's.
+        raise RefusedError("the partner's name cannot be printed", code="pairing.name")
     partner = Partner(
         party=introduction.party,
         name=introduction.name,

@@ -355,7 +355,8 @@ class _Work:
         entry, record = self._read(head) if not head.is_withdrawn else self._read_last(head)
         batch = self._batch_of(record)
         if batch is None:
-            self.plan.skipped[self._why_not(record)] += 1
+            if not isinstance(record, records.Product):
+                self.plan.skipped[self._why_not(record)] += 1
             return
         if isinstance(record, JournalResult):
             self._share_result(head, entry, record, batch)
@@ -708,7 +709,7 @@ class _Work:
     def _withdraw(self, type_: str, head: JournalHead, entry: JournalEntry) -> None:
         """Take back what was posted; what never was posted needs no withdrawal."""
         common = msgspec.json.decode(bytes(entry.data), type=records.Record)
-        posted = self.sharing.posted.get(str(common.supersedes))
+        posted = self._last_posted(str(common.supersedes))
         current = next(
             (item for item in self.plan.post.heads.values() if item.entry_id == posted), None
         )
@@ -718,6 +719,16 @@ class _Work:
         content = self.sharing.read_own(current.index)
         self.plan.post.withdraw(current, content, correction, journal=head.entry_id)
         self.plan.by_type[f"withdrawal of {type_}"] += 1
+
+    def _last_posted(self, entry_id: str) -> str | None:
+        """What was last posted of a journal entry and the versions before it: some may never have been."""
+        while entry_id not in self.sharing.posted:
+            entry = self.sharing.journal.read_entry(entry_id)
+            before = msgspec.json.decode(bytes(entry.data), type=records.Record).supersedes
+            if not isinstance(before, str):
+                return None
+            entry_id = before
+        return self.sharing.posted[entry_id]
 
     # ---- approvals with their signatures
 

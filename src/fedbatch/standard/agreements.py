@@ -99,12 +99,15 @@ class Rounding(Frozen, frozen=True, kw_only=True):
 
 
 class AgreedParameter(Frozen, frozen=True, kw_only=True):
-    """A parameter: the agreement's code for a term at a class, position, qualifier and role."""
+    """A parameter: the agreement's code for a term at a class, position, qualifier and role.
+
+    `unit` is left out for texts, codes and verdicts.
+    """
 
     code: str
     term: str
     role: Role
-    unit: str
+    unit: str = ""
     equipment_class: str | None = None
     position: str | None = None
     qualifier: str | None = None

@@ -226,6 +226,10 @@ class Database:
             (*changes.values(), row_hash(table, row), *key.values()),
         )
 
+    def fold_log(self) -> None:
+        """Fold the write-ahead log into the database and empty it, as far as no reader needs it."""
+        self.rows("pragma wal_checkpoint(TRUNCATE)")
+
     def data_version(self) -> int:
         """Changes when another process has written."""
         return int(self.rows("pragma data_version")[0][0])

@@ -304,6 +304,9 @@ class Ledgers:
             if answer and sign is not None:
                 self._append(self.ledgers()[0], answer, sign)
             write_audit(self._database, note)
+        if taken.erased:
+            # Else the log beside the database would hold the erased bytes until it is folded in.
+            self._database.fold_log()
 
     def _erase(self, ledger: str, indexes: Sequence[int]) -> None:
         """Destroy the bytes of entries; their leaf hashes stay."""

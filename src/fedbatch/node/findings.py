@@ -69,11 +69,27 @@ def read_findings(
         rows += [_row(known, "exchange", {}, {}, item) for item in _stopped(home, known)]
         if home.standing(known.agreement).body is None:
             continue
-        numbers, sources = _numbers(home, known), _sources(home, known)
+        numbers = {**_lots(home, known), **_numbers(home, known)}
+        sources = _sources(home, known)
         found = [("rules", item) for item in agreement_findings(home, known, as_of)]
         found += [("record", item) for item in _recorded(home, known)]
         rows += [_row(known, origin, numbers, sources, item) for origin, item in found]
+    if agreement is None:
+        rows += _taken_in(home)
     return sorted(rows, key=lambda row: (row.finding.severity, row.finding.rule, row.batch))
+
+
+def _taken_in(home: Home) -> list[FindingRow]:
+    """What the newest import of each file found, at the party that took it in; held items apart."""
+    newest = {(row.mapping, row.file): row for row in home.journal.imports()}
+    found = (
+        msgspec.json.decode(item, type=Finding) for row in newest.values() for item in row.findings
+    )
+    return [
+        FindingRow(agreement="", origin="import", batch="", parameter="", finding=item)
+        for item in found
+        if item.effect == "none"
+    ]
 
 
 def _stopped(home: Home, known: KnownAgreement) -> list[Finding]:
@@ -99,6 +115,12 @@ def _stopped(home: Home, known: KnownAgreement) -> list[Finding]:
 def _numbers(home: Home, known: KnownAgreement) -> dict[str, str]:
     found = batch_numbers(home, known.agreement)
     return {batch: " / ".join(values) for batch, values in found.items()}
+
+
+def _lots(home: Home, known: KnownAgreement) -> dict[str, str]:
+    """Lots and products by what people call them."""
+    views = home.views(known.agreement)
+    return {lot: number for _, lot, _, _, number in views.lots() if number}
 
 
 def _sources(home: Home, known: KnownAgreement) -> dict[str, str]:

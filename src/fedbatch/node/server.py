@@ -1,6 +1,7 @@
 """`fedbatch serve`: the listener and every link of this node, in one process."""
 
 import functools
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -136,6 +137,27 @@ def _listen_at(text: str) -> tuple[str, int]:
     return parts.hostname, parts.port
 
 
+def _check_free(home: Home) -> None:
+    """Refuse a place that cannot be listened at before anything starts.
+
+    Raises:
+        InputError: in use, or not this machine's.
+    """
+    host, port = _listen_at(home.settings.listen)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except OSError as error:
+            raise InputError(
+                "a place that is free",
+                where="listen in node.toml",
+                found=f"{home.settings.listen}: {error.strerror}",
+                code="settings.listen",
+            ) from error
+
+
 def _config(home: Home, app: Starlette) -> uvicorn.Config:
     host, port = _listen_at(home.settings.listen)
     if home.settings.address.startswith("https://"):
@@ -173,6 +195,8 @@ def _config(home: Home, app: Starlette) -> uvicorn.Config:
 
 async def serve(home: Home, ready: Callable[[], None]) -> None:
     """Listen, where the settings say so, and keep every link, until stopped."""
+    if home.settings.listen:
+        _check_free(home)
     worker = Worker()
     async with anyio.create_task_group() as group:
         group.start_soon(_links, home, worker)

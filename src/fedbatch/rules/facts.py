@@ -16,6 +16,7 @@ __all__ = [
     "ALWAYS",
     "BatchFacts",
     "Batches",
+    "CarriedFacts",
     "Change",
     "Facts",
     "HeldFacts",
@@ -105,6 +106,15 @@ class ResultFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CarriedFacts:
+    """A lot that went into a batch, with the product that its source stated there."""
+
+    batch: str
+    lot: str
+    product: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpecificationFacts:
     """A specification and the ledger position of its first version."""
 
@@ -164,6 +174,7 @@ class Facts:
     results: tuple[ResultFacts, ...] = ()
     specifications: tuple[SpecificationFacts, ...] = ()
     held: tuple[HeldFacts, ...] = ()
+    carried: tuple[CarriedFacts, ...] = ()
     standings: tuple[Standing, ...] = ()
     changes: tuple[Change, ...] = ()
     statements: tuple[Statement, ...] = ()

@@ -9,6 +9,7 @@ from fedbatch.rules.completeness import completeness_findings, expected_list
 from fedbatch.rules.dependents import dependent_findings
 from fedbatch.rules.due import Zones, find_calendar, parse_duration
 from fedbatch.rules.facts import Batches, Facts, moment
+from fedbatch.rules.genealogy import lot_findings
 from fedbatch.rules.limits import limit_findings, nesting_findings
 from fedbatch.rules.reconcile import reconcile_findings
 from fedbatch.rules.specification import specification_findings
@@ -41,6 +42,7 @@ def judge_all(body: AgreementBody, facts: Facts, as_of: str, zones: Zones) -> li
         *limit_findings(body, under.results, batches),
         *specification_findings(body, under, batches, as_of),
         *reconcile_findings(under.results),
+        *lot_findings(under.carried),
         *completeness_findings(expected_list(body, under, as_of, zones)),
         *dependent_findings(under.changes, under.statements),
     ]

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from fedbatch.ports import LedgerRow
 from fedbatch.rules.facts import (
     BatchFacts,
+    CarriedFacts,
     Change,
     Facts,
     HeldFacts,
@@ -71,6 +72,7 @@ def fold_facts(store: CopyStore) -> Facts:
         samples=tuple(item for one in ledgers for item in _samples(one)),
         results=tuple(item for one in ledgers for item in _results(one, status)),
         specifications=tuple(item for one in ledgers for item in _specifications(one)),
+        carried=tuple(item for one in ledgers for item in _carried(one)),
         held=tuple(item for one in ledgers for item in _held(one)),
         standings=tuple(item for one in ledgers for item in _standings(one)),
         changes=tuple(item for one in ledgers for item in one.changes),
@@ -289,6 +291,15 @@ def _specifications(folded: _Ledger) -> list[SpecificationFacts]:
         SpecificationFacts(specification=item.record, order=item.first)
         for _, item in _standing(folded, "specification")
         if isinstance(item.record, records.Specification)
+    ]
+
+
+def _carried(folded: _Ledger) -> list[CarriedFacts]:
+    return [
+        CarriedFacts(batch=_text(item.record.batch), lot=_text(lot.lot), product=_text(lot.product))
+        for _, item in _standing(folded, "transformation")
+        if isinstance(item.record, records.Transformation)
+        for lot in (*item.record.inputs, *item.record.outputs)
     ]
 
 

@@ -55,7 +55,7 @@ RULES: dict[str, Rule] = dict(
         _rule("row.incomplete", 1, "source", "A row names what its other cells are about."),
         _rule("row.conflict", 1, "source", "Rows of one batch agree about the batch."),
         _rule("batch.conflict", 1, "source", "Two sources agree about a batch, step or lot."),
-        _rule("lot.two_products", 1, "source", "A lot is of one product."),
+        _rule("lot.two_products", 1, "agreement", "A lot is of one product."),
         # ---- the value
         _rule("type.unknown", 1, "source", "A value's text is of the kind the mapping says."),
         _rule("type.changed", 2, "source", "A column is of one kind from end to end."),

@@ -1,0 +1,187 @@
+"""What a stranger at the keyboard found: mistyped names, missing files, hostile names, bad orders."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import openpyxl
+import pytest
+from typer.testing import CliRunner
+
+from fedbatch.cli import app
+from fedbatch.cli.output import visible
+from fedbatch.errors import InputError, IntegrityError, RefusedError
+from fedbatch.node.agreement_files import check_agreement
+from fedbatch.node.exporting import export_table
+from fedbatch.node.findings import read_findings
+from fedbatch.node.home import Home, create_home
+from fedbatch.node.people import let_leave
+from fedbatch.node.reading import read_results
+from fedbatch.node.reviewing import correct_result, withdraw_batch
+from fedbatch.node.verifying import verify_home
+from fedbatch.node.yaml_files import read_yaml
+from fedbatch.standard.agreements import AgreementBody, Effective
+from fedbatch.standard.mappings import Mapping
+from tests.scenarios.making import Link, linked, row
+
+MAPPING = b"""
+source: x
+version: 1
+shape: row_a_batch
+decimal_mark: "."
+zone: UTC
+rules:
+  - {header: a, field: batch}
+  - {header: b, term: tablet.hardness, %s: mean, unit: N}
+"""
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Link]:
+    with linked(tmp_path) as link:
+        yield link
+
+
+def body_of(made: Link) -> AgreementBody:
+    body = made.cmo.home.standing(made.agreement).body
+    assert body is not None
+    return body
+
+
+def test_a_value_corrected_and_withdrawn_before_sharing_leaves_the_partner(made: Link) -> None:
+    made.deliver([row("B1"), row("B2")])
+    home, person = made.cmo.home, made.cmo.person
+    correct_result(home, "B1", "assay", "99.0", person, "typing error")
+    withdraw_batch(home, "B1", "assay", person, "entered_in_error", "not ours")
+    made.cmo.share(made.agreement)
+    made.settle()
+    terms = {item.code for item in read_results(made.sponsor.home, batch="B1")}
+    assert terms == {item.code for item in read_results(made.sponsor.home, batch="B2")} - {"ASSAY"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "node.sqlite",
+        "journal/journal.sqlite",
+        "journal/objects",
+        "agreements/ag-1/ledgers.sqlite",
+        "keys/identity.key",
+    ],
+)
+def test_what_is_gone_from_a_home_is_named_and_not_made_anew(made: Link, name: str) -> None:
+    made.deliver([row("B1")])
+    assert verify_home(made.cmo.home).wrong == []
+    folder = made.cmo.home.path
+    made.cmo.home.close()
+    gone = folder / name
+    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    with Home(folder, clock=made.world.clock) as home:
+        wrong = verify_home(home).wrong
+    assert any("missing" in text for text in wrong), wrong
+
+
+def test_a_missing_journal_is_refused_where_a_new_one_would_hide_the_loss(tmp_path: Path) -> None:
+    create_home(tmp_path / "h", name="X", person="Y", listen="", address="").close()
+    (tmp_path / "h" / "journal" / "journal.sqlite").unlink()
+    with Home(tmp_path / "h") as home, pytest.raises(IntegrityError, match="missing"):
+        home.journal.size()
+
+
+def test_a_mistyped_field_is_refused_by_its_path() -> None:
+    read = read_yaml(MAPPING % b"qualifier", Mapping, "m.yaml")
+    assert read.rules[1].qualifier == "mean"
+    with pytest.raises(InputError, match="/rules/1/qualifer"):
+        read_yaml(MAPPING % b"qualifer", Mapping, "m.yaml")
+
+
+def test_deep_yaml_is_refused() -> None:
+    with pytest.raises(InputError):
+        read_yaml(b"[" * 100_000, Mapping, "deep.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"effective": Effective(from_="yesterday")}, "UTC instant"),
+        ({"effective": Effective(from_="2020-01-01T00:00:00Z", to="2021-01-01T00:00:00Z")}, "over"),
+        ({"purpose": "commercial"}, "pilot"),
+        ({"id": "ag-2"}, "same product and site"),
+    ],
+)
+def test_an_agreement_that_cannot_work_is_not_proposed(
+    made: Link, change: dict[str, object], said: str
+) -> None:
+    body = body_of(made)
+    assert check_agreement(made.cmo.home, body) == []
+    problems = check_agreement(made.cmo.home, msgspec.structs.replace(body, **change))
+    assert any(said in text for text in problems), problems
+
+
+def test_a_stranger_a_wrong_unit_and_an_open_question_are_refused(made: Link) -> None:
+    body = body_of(made)
+    stranger = msgspec.structs.replace(body.parties[1], party="party-ffff")
+    unit = msgspec.structs.replace(body.parameters[0], unit="kg")
+    open_name = msgspec.structs.replace(body.product[0], name="?")
+    for changed, said in (
+        (msgspec.structs.replace(body, parties=(body.parties[0], stranger)), "no partner"),
+        (msgspec.structs.replace(body, parameters=(unit,)), "no unit of"),
+        (msgspec.structs.replace(body, product=(open_name,)), "'?'"),
+    ):
+        problems = check_agreement(made.cmo.home, changed)
+        assert any(said in text for text in problems), problems
+
+
+def test_the_last_admin_stays(tmp_path: Path) -> None:
+    home = create_home(tmp_path / "h", name="X", person="Y", listen="", address="")
+    with home, pytest.raises(RefusedError, match="last node admin"):
+        let_leave(home, home.acting(None, ""), "u-1")
+
+
+def test_data_never_steer_the_terminal() -> None:
+    assert visible("B\x1b[31mRED\x07") == "B\\x1b[31mRED\\x07"
+    assert visible("plain, µ and – stay") == "plain, µ and – stay"
+    assert visible("a\nb", "") == "a\\nb"
+
+
+def test_a_name_that_forges_a_line_is_refused(tmp_path: Path) -> None:
+    done = CliRunner().invoke(
+        app, ["init", "--home", str(tmp_path / "h"), "--name", "Alp\nfedbatch: everything holds"]
+    )
+    assert done.exit_code == 3
+    assert not (tmp_path / "h").exists()
+
+
+def test_control_characters_do_not_break_a_workbook(tmp_path: Path) -> None:
+    export_table([{"batch": "B\x07 1", "found": "=1+1"}], tmp_path / "t.xlsx", "t")
+    sheet = openpyxl.load_workbook(tmp_path / "t.xlsx").active
+    assert sheet is not None
+    assert [cell.value for cell in sheet[2]] == ["B\\x07 1", "'=1+1"]
+
+
+def test_a_lot_of_two_products_is_found_on_both_nodes(tmp_path: Path) -> None:
+    with linked(tmp_path, mappings=("lots",)) as link:
+        link.cmo.take(_lots(tmp_path))
+        link.cmo.share(link.agreement)
+        link.settle()
+        found = [
+            [item.finding for item in read_findings(node.home, link.agreement)]
+            for node in (link.cmo, link.sponsor)
+        ]
+    rules = [[item.rule for item in side] for side in found]
+    assert rules == [["lot.two_products"], ["lot.two_products"]]
+
+
+def _lots(folder: Path) -> Path:
+    path = folder / "lots.csv"
+    path.write_text("Batch,Product,Lot,Material\nB1,T-1,L1,M1\nB2,T-1,L1,M2\nB3,T-1,L2,M1\n")
+    return path
+
+
+def test_what_an_import_found_stays_in_reach(made: Link) -> None:
+    made.take([row("B1"), row("B2")])
+    made.take([row("B1")])
+    found = [item.finding.rule for item in read_findings(made.cmo.home)]
+    assert "file.row_vanished" in found
+    assert [item.finding.rule for item in read_findings(made.sponsor.home)] == []

@@ -11,19 +11,20 @@ from typer.testing import CliRunner
 
 from fedbatch.cli import app
 from fedbatch.cli.output import visible
-from fedbatch.errors import InputError, IntegrityError, RefusedError
+from fedbatch.errors import ConflictError, InputError, IntegrityError, RefusedError
 from fedbatch.node.agreement_files import check_agreement
 from fedbatch.node.exporting import export_table
 from fedbatch.node.findings import read_findings
 from fedbatch.node.home import Home, create_home
+from fedbatch.node.importing import find_files
 from fedbatch.node.people import let_leave
 from fedbatch.node.reading import read_results
-from fedbatch.node.reviewing import correct_result, withdraw_batch
+from fedbatch.node.reviewing import correct_result, lift_stops, withdraw_batch
 from fedbatch.node.verifying import verify_home
 from fedbatch.node.yaml_files import read_yaml
 from fedbatch.standard.agreements import AgreementBody, Effective
 from fedbatch.standard.mappings import Mapping
-from tests.scenarios.making import Link, linked, row
+from tests.scenarios.making import Link, are_equal, linked, row
 
 MAPPING = b"""
 source: x
@@ -185,3 +186,32 @@ def test_what_an_import_found_stays_in_reach(made: Link) -> None:
     found = [item.finding.rule for item in read_findings(made.cmo.home)]
     assert "file.row_vanished" in found
     assert [item.finding.rule for item in read_findings(made.sponsor.home)] == []
+
+
+def test_a_stopped_ledger_goes_on_when_an_officer_resumes_it(made: Link) -> None:
+    made.deliver([row("B1")])
+    exchange, home = made.cmo.home.exchange, made.cmo.home
+    error = IntegrityError("said without evidence", code="gap")
+    exchange.own_is_stopped_by(made.sponsor.party, made.agreement, error)
+    made.take([row("B2")], name="second.csv")
+    with pytest.raises(IntegrityError, match="stopped"):
+        made.cmo.share(made.agreement)
+    known = home.agreement_named(made.agreement)
+    assert lift_stops(home, known, made.cmo.person, "compared by telephone") == 1
+    made.cmo.share(made.agreement)
+    made.settle()
+    assert are_equal(made)
+
+
+def test_accepting_twice_says_that_it_is_done(made: Link) -> None:
+    sponsor = made.sponsor.home
+    officer = sponsor.officer(made.sponsor.person, "agreement officer")
+    with pytest.raises(ConflictError, match="accepted already"):
+        sponsor.exchange.accept(made.agreement, officer)
+
+
+def test_links_in_a_folder_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "real.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
+    assert find_files([tmp_path]) == [tmp_path / "real.csv"]
+    assert find_files([tmp_path / "link.csv"]) == [tmp_path / "link.csv"]

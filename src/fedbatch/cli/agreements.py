@@ -206,6 +206,7 @@ def _change(
     agreement: str | None, state: str, reason: str, home: str | None, as_: str | None
 ) -> str:
     from fedbatch.node.home import Home
+    from fedbatch.node.reviewing import lift_stops
     from fedbatch.node.settings import find_home
     from fedbatch.services.agreements import Party, change_state
 
@@ -218,6 +219,8 @@ def _change(
             partner=known.partner,
             officer=here.officer(person, "agreement officer"),
         )
+        if state == "active" and lift_stops(here, known, person, reason):
+            return known.agreement
         store = here.ledgers(known.agreement)
         change_state(store, state, party, here.keys, here.ids, here.clock, reason)  # type: ignore[arg-type] # one of three words below
         return known.agreement
@@ -255,7 +258,7 @@ def resume(
     as_: As = None,
     as_json: Json = False,
 ) -> None:
-    """Resume what you paused.
+    """Resume what you paused, or a ledger that was stopped for its history.
 
     JSON: {agreement, state}
     """

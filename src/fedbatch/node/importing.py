@@ -34,7 +34,12 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(item for item in path.iterdir() if item.suffix.lower() in _SUFFIXES)
+            # A link in a folder may lead anywhere; whoever means its target names it.
+            found += sorted(
+                item
+                for item in path.iterdir()
+                if item.suffix.lower() in _SUFFIXES and not item.is_symlink()
+            )
         else:
             found.append(path)
     if not found:

@@ -34,6 +34,7 @@ __all__ = [
     "decide_held",
     "find_batch",
     "find_results",
+    "lift_stops",
     "withdraw_batch",
     "withdraw_wrong_party",
 ]
@@ -225,6 +226,25 @@ def withdraw_wrong_party(
     )
     _append(home, known, post.entries, note)
     return len(gone)
+
+
+def lift_stops(home: Home, known: KnownAgreement, person: Person, reason: str) -> int:
+    """Let ledgers that were stopped for their history go on; how many those were.
+
+    A history that is really broken stops again at the next contact, so nothing is forgiven by this.
+    """
+    store = home.ledgers(known.agreement)
+    stopped = [row for row in store.ledgers() if row.stopped]
+    for row in stopped:
+        note = AuditNote(
+            act="resume ledger",
+            by=person.person,
+            time=home.clock.now(),
+            detail=f"{row.ledger}: {row.stopped}",
+            reason=reason,
+        )
+        store.stop(row.ledger, "", note)
+    return len(stopped)
 
 
 def _concerns(home: Home, known: KnownAgreement, head: LedgerHead, batches: set[str]) -> bool:

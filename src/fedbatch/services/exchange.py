@@ -280,6 +280,10 @@ class Exchange:
         known = next(item for item in self.store.agreements() if item.agreement == agreement)
         offer, body = self.received_body(agreement)
         store = self.open_store(agreement)
+        if store.setting("body") == bytes(offer.body):
+            raise ConflictError(
+                f"version {body.version} is accepted already", code="agreement.accepted"
+            )
         self._check_next(store, body)
         agreements.accept(store, offer, self.node, self.signer, self.ids)
         self._activate(store, body, offer.keys, known.partner, officer)
@@ -394,10 +398,9 @@ class Exchange:
 
     def own_is_stopped_by(self, party: str, agreement: str, error: FedbatchError) -> None:
         """The partner refused this party's ledger for its history: the same finding here (T4)."""
-        if error.code not in replication.STOPPING or not isinstance(error, IntegrityError):
-            return
         store, own = self._agreement(party, agreement), self.own_ledger(party, agreement)
-        if own.stopped:
+        is_stop = error.code in replication.STOPPING and isinstance(error, IntegrityError)
+        if own.stopped or not is_stop:
             return
         now = self.clock.now()
         note = AuditNote(act=f"exchange.{error.code}", by="node", time=now, detail=str(error))

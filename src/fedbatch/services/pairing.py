@@ -147,7 +147,14 @@ def read_invitation(content: bytes, now: int) -> InvitationText:
     Raises:
         InputError: none, or expired.
     """
-    invitation = canonical.parse(content, InvitationText, "invitation")
+    try:
+        invitation = canonical.parse(content, InvitationText, "invitation")
+    except InputError as error:
+        raise InputError(
+            "an invitation's file as `fedbatch invite` writes it",
+            found="another file",
+            code="pairing.invitation",
+        ) from error
     if invitation.kind != "fedbatch-invitation/1":
         raise InputError("an invitation", found=invitation.kind, code="pairing.invitation")
     if invitation.expires <= now:

@@ -108,8 +108,11 @@ class Exchange:
         )
 
     def note_confirmation(self, party: str) -> None:
-        """The partner says, signed, that it has confirmed the pairing."""
+        """The partner says, signed, that it has confirmed the pairing: each round begins with it."""
         partner = self.partner(party)
+        if not partner.dials:
+            # A listener knows of a link only what its dialer does.
+            self.store.keep_link(party, {"contact": self.clock.now(), "failures": 0})
         if not partner.confirmed_there:
             now = self.clock.now()
             confirmed = msgspec.structs.replace(partner, confirmed_there=now)

@@ -45,8 +45,8 @@ check: $(VENV)/.dev ## format, lint, layers, types, docs
 wheel-test: $(VENV)/.dev ## build the wheel and run it without development packages
 	$(BIN)/python tests/wheel_runs.py
 
-faults: $(VENV)/.dev ## the fault tests in their long sizes (about ten minutes)
-	$(BIN)/python -m pytest -q -o faulthandler_timeout=0 -m long tests/faults tests/unit/verifier
+faults: $(VENV)/.dev ## faults and scenarios in their long sizes (about a quarter of an hour)
+	$(BIN)/python -m pytest -q -o faulthandler_timeout=0 -m long tests/faults tests/unit/verifier tests/scenarios
 
 bench: $(VENV)/.run ## measure, each figure with its comparison in the same run
 	$(BIN)/fedbatch bench

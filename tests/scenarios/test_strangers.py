@@ -124,10 +124,12 @@ def test_a_stranger_a_wrong_unit_and_an_open_question_are_refused(made: Link) ->
     body = body_of(made)
     stranger = msgspec.structs.replace(body.parties[1], party="party-ffff")
     unit = msgspec.structs.replace(body.parameters[0], unit="kg")
+    field = msgspec.structs.replace(body.parameters[0], term="batch.size", unit="1")
     open_name = msgspec.structs.replace(body.product[0], name="?")
     for changed, said in (
         (msgspec.structs.replace(body, parties=(body.parties[0], stranger)), "no partner"),
         (msgspec.structs.replace(body, parameters=(unit,)), "no unit of"),
+        (msgspec.structs.replace(body, parameters=(field,)), "no parameter"),
         (msgspec.structs.replace(body, product=(open_name,)), "'?'"),
     ):
         problems = check_agreement(made.cmo.home, changed)

@@ -115,6 +115,8 @@ def _check_parameters(home: Home, body: AgreementBody) -> list[str]:
         term = home.dictionary.terms.get(item.term)
         if term is None and not item.term.startswith("x."):
             problems.append(f"{item.code}: {item.term} is no term of the dictionary")
+        elif term is not None and not term.is_bindable:
+            problems.append(f"{item.code}: {item.term} is a field of records, no parameter")
         problems += _check_unit(home, item)
     return problems
 

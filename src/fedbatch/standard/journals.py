@@ -8,7 +8,7 @@ import msgspec
 
 from fedbatch.standard import keys
 from fedbatch.standard.records import Equipment, Record, ResultFields
-from fedbatch.standard.registry import RECORD_TYPES, type_of
+from fedbatch.standard.registry import RECORD_TYPES
 from fedbatch.standard.values import Frozen
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "Origin",
     "journal_key",
     "journal_struct",
-    "journal_type",
     "parameter_name",
 ]
 
@@ -64,11 +63,6 @@ def parameter_name(
 ) -> str:
     """A parameter's name in a journal: term, class, position, qualifier, parted by `|`."""
     return f"{term}|{equipment_class or ''}|{position or ''}|{qualifier or ''}"
-
-
-def journal_type(record: Record) -> str:
-    """The name of the type of a record in a journal."""
-    return "result" if isinstance(record, JournalResult) else type_of(record).name
 
 
 def journal_struct(name: str) -> type[Record]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from fedbatch.errors import ConflictError, InputError
+from fedbatch.errors import ConflictError
 from fedbatch.ports import AuditNote, Invitation, KnownAgreement, Partner, Person
 from fedbatch.standard import canonical
 from fedbatch.store.audit import audit_rows, verify_audit, write_audit
@@ -106,17 +106,6 @@ class NodeDatabase:
     def agreements(self) -> list[KnownAgreement]:
         """Every agreement, whatever its state."""
         return [msgspec.json.decode(item, type=KnownAgreement) for item in self._all("agreement")]
-
-    def get_agreement(self, agreement: str) -> KnownAgreement:
-        """An agreement by its id.
-
-        Raises:
-            InputError: none of that id.
-        """
-        for item in self.agreements():
-            if item.agreement == agreement:
-                return item
-        raise InputError("an agreement of this node", found=agreement, code="agreement.unknown")
 
     # ---- links and nonces
 

@@ -9,7 +9,6 @@ from fedbatch.standard.journals import (
     JournalResult,
     journal_key,
     journal_struct,
-    journal_type,
     parameter_name,
 )
 from fedbatch.standard.keys import key_of, named_text
@@ -172,7 +171,6 @@ def test_a_journal_names_a_result_by_its_parameter() -> None:
     assert journal_key(record, SOURCE) == (
         "b-1", name, "result", "", "reportable", "1", "1", SOURCE,
     )  # fmt: skip
-    assert journal_type(record) == "result"
     assert journal_struct("result") is JournalResult
 
 
@@ -185,5 +183,4 @@ def test_without_a_batch_the_equipment_stands_in_the_key() -> None:
 def test_other_records_have_the_same_key_in_both() -> None:
     batch = example("batch")
     assert journal_key(batch, SOURCE) == key_of(batch, source=SOURCE)
-    assert journal_type(batch) == "batch"
     assert journal_struct("batch") is RECORD_TYPES["batch"].struct

@@ -4,6 +4,7 @@
     ├ InputError       where, found, expected: the caller's bytes or arguments
     ├ RefusedError     right or policy
     ├ ConflictError    the state has moved on
+    │ └ MissingObjectsError   bytes that entries name are not held yet
     ├ BusyError        retry_after_s: back-pressure
     ├ PeerError        retryable, retry_after_s
     ├ StoreError       the disk failed or is full: read-only until the node is started again
@@ -14,6 +15,7 @@ dotted word that documentation lists. Our own bugs are `AssertionError`, and inp
 `assert`. Findings are data and are never raised.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "FedbatchError",
     "InputError",
     "IntegrityError",
+    "MissingObjectsError",
     "PeerError",
     "RefusedError",
     "StoreError",
@@ -77,6 +80,16 @@ class ConflictError(FedbatchError):
     """The state has moved on, or another version stands there."""
 
     default_code = "conflict"
+
+
+class MissingObjectsError(ConflictError):
+    """Entries name objects that are not held here; they must come first."""
+
+    default_code = "objects"
+
+    def __init__(self, missing: Mapping[str, int]) -> None:
+        super().__init__(f"{len(missing)} objects must come first")
+        self.missing = dict(missing)
 
 
 class BusyError(FedbatchError):

@@ -13,6 +13,7 @@ import msgspec
 
 from fedbatch.ledger.tree import Frontier
 from fedbatch.standard.journals import JournalEntry
+from fedbatch.standard.values import ObjectReference
 
 __all__ = [
     "Appended",
@@ -29,6 +30,7 @@ __all__ = [
     "LedgerHead",
     "LedgerRow",
     "LedgerStore",
+    "NamedObject",
     "NewJournalEntry",
     "NewLedgerEntry",
     "NodeStore",
@@ -118,6 +120,33 @@ class Objects(Protocol):
 
     def has(self, sha256: str) -> bool:
         """Whether the bytes are held."""
+        ...
+
+    def read_part(self, sha256: str, start: int, count: int) -> bytes:
+        """Some of the bytes, unchecked: whoever has them all checks them.
+
+        Raises:
+            InputError: not held here.
+        """
+        ...
+
+    def arrived(self, sha256: str) -> int:
+        """How many bytes of an object that is still arriving are kept."""
+        ...
+
+    def take_part(self, sha256: str, start: int, content: bytes, size: int) -> int:
+        """Keep a part of an object of `size` bytes; how many are kept then.
+
+        The last part makes it an object, durably, if its bytes are those named.
+
+        Raises:
+            ConflictError: `start` is not where the parts kept end.
+            IntegrityError: all are there and are not those named; they are dropped.
+        """
+        ...
+
+    def erase(self, sha256: str) -> None:
+        """Destroy the bytes; not held is a no-op."""
         ...
 
 
@@ -285,6 +314,17 @@ class NewLedgerEntry:
     entry_id: str
     is_withdrawn: bool = False
     journal: str = ""
+    object: ObjectReference | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedObject:
+    """An object that an entry names and that stands: which, how long, and by a record of what type."""
+
+    sha256: str
+    size_bytes: int
+    type: str
+    index: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -379,6 +419,10 @@ class LedgerStore(Protocol):
 
     def checkpoints(self, ledger: str) -> Iterable[CheckpointRow]:
         """Kept checkpoints, oldest first."""
+        ...
+
+    def objects(self, ledger: str) -> list[NamedObject]:
+        """The objects that standing records of a ledger name, in its order."""
         ...
 
 

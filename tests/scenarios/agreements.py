@@ -59,6 +59,7 @@ def tablet_agreement(
     id: str = "ag-1",  # noqa: A002 - the body's field
     version: int = 1,
     types: Sequence[str] = ALL_TYPES,
+    rights: Sequence[Right] = (),
     to: str | None = None,
     window_tolerance: str | None = None,
 ) -> AgreementBody:
@@ -83,6 +84,6 @@ def tablet_agreement(
         purpose="pilot",
         effective=Effective(from_="2020-01-01T00:00:00Z", to=to),
         parameters=parameters,
-        rights=tuple(Right(record_type=item) for item in types),
+        rights=(*(Right(record_type=item) for item in types), *rights),
         window_tolerance=window_tolerance,
     )

@@ -171,6 +171,10 @@ class Home:
     def journal_objects(self) -> ObjectFolder:
         return ObjectFolder(self.path / "journal" / "objects")
 
+    def agreement_objects(self, agreement: str) -> ObjectFolder:
+        """Segments and attachments of one agreement; nothing is shared with another's."""
+        return ObjectFolder(self.agreement_folder(agreement) / "objects")
+
     @cached_property
     def units(self) -> UnitTable:
         return read_package_units()
@@ -213,6 +217,7 @@ class Home:
             node=self.settings.node,
             store=self.node,
             open_store=self.ledgers,
+            open_objects=self.agreement_objects,
             signer=self.keys,
             ids=self.ids,
             clock=self.clock,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from fedbatch.node.files import grants_files, whole_files
 from fedbatch.node.home import Home
 from fedbatch.ports import AuditNote, KnownAgreement, Person
 from fedbatch.services.agreements import place_of, posting_allowed
@@ -67,6 +68,7 @@ def make_plan(home: Home, known: KnownAgreement) -> SharePlan:
         ids=home.ids,
         clock=home.clock,
         units=home.units,
+        files=whole_files(home) if grants_files(body) else (),
     )
     return plan(sharing)
 
@@ -84,6 +86,11 @@ def post_plan(
     own = store.ledgers()[0]
     sign = head_signer(home.keys, f"agreement/{body.id}/ledger", own.origin)
     entries = made.post.entries
+    objects = home.agreement_objects(known.agreement)
+    for sha256 in made.objects:
+        if not objects.has(sha256):
+            # Durable before the entry that names it.
+            objects.write(home.journal_objects.read(sha256))
     for start in range(0, len(entries), GROUP):
         group = entries[start : start + GROUP]
         detail = f"{known.agreement}: {len(group)} entries"
@@ -91,6 +98,8 @@ def post_plan(
         store.append(own.ledger, group, note, sign)
         if report is not None:
             report(start + len(group), len(entries))
+    for sha256 in made.destroyed:
+        objects.erase(sha256)
     store.keep_setting("shared_version", str(body.version).encode())
     return len(entries)
 

@@ -1,6 +1,6 @@
 """What is known, read from views over all agreements: results, and where they came from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -9,6 +9,7 @@ from fedbatch.node.home import Home
 from fedbatch.standard import records
 from fedbatch.standard.envelope import read_entry
 from fedbatch.standard.joining import join_batches
+from fedbatch.standard.values import Provenance
 from fedbatch.store.views import RESULT_COLUMNS
 
 __all__ = ["OriginLine", "ResultRow", "batch_numbers", "read_provenance", "read_results"]
@@ -159,11 +160,9 @@ def read_provenance(home: Home, batch: str, code: str) -> list[OriginLine]:
         if not isinstance(record, records.Result):
             continue
         own = store.ledgers()[0].ledger == row.ledger
+        files = {} if own else shared_files(home, row.agreement, row.ledger)
         origins = _own_origins(home, row) if own else []
-        origins += [
-            f"text {row.raw!r}, commitment {item.commitment} by {item.extractor}"
-            for item in record.provenance
-        ]
+        origins += [_shown_origin(item, files, row.raw) for item in record.provenance]
         where = f"batch {row.batch}, {row.code}, entry {row.index} of {row.ledger}"
         lines.append(
             OriginLine(where=where, shown=f"{row.shown} {row.unit}".strip(), origins=origins)
@@ -173,6 +172,28 @@ def read_provenance(home: Home, batch: str, code: str) -> list[OriginLine]:
             "a result that is known here", found=f"{code} of batch {batch}", code="result.unknown"
         )
     return lines
+
+
+def shared_files(home: Home, agreement: str, ledger: str) -> dict[str, str]:
+    """Source files that a partner's ledger shares and that stand: SHA-256 → name."""
+    store = home.ledgers(agreement)
+    found = {}
+    for head in store.heads(ledger, ("attachment",)).values():
+        if not head.is_withdrawn:
+            ((_, _, content),) = store.entries(ledger, head.index, 1)
+            record = read_entry(content).record
+            if isinstance(record, records.Attachment):
+                found[record.object.sha256] = record.name
+    return found
+
+
+def _shown_origin(item: Provenance, files: Mapping[str, str], raw: str) -> str:
+    """Where a value stood: file and cell where the file is shared, else the writer's commitment."""
+    name = files.get(item.artefact or "")
+    if name is None or item.locator is None:
+        return f"text {raw!r}, commitment {item.commitment} by {item.extractor}"
+    place = f"file {name} (SHA-256 {str(item.artefact)[:16]}…), cell {item.locator.value}"
+    return f"{place}, text {raw!r}"
 
 
 def _own_origins(home: Home, row: ResultRow) -> list[str]:

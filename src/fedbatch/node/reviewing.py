@@ -6,6 +6,7 @@ import msgspec
 
 from fedbatch.errors import InputError
 from fedbatch.mapping.cells import Doubt, column_unit, make_reader
+from fedbatch.node.files import batches_of
 from fedbatch.node.home import Home
 from fedbatch.node.importing import load_mappings
 from fedbatch.node.posting import journal_status
@@ -205,6 +206,8 @@ def withdraw_wrong_party(
     heads = store.heads(own.ledger)
     gone = [head for head in heads.values() if _concerns(home, known, head, shared)]
     gone += _used_alone(home, known, heads, gone)
+    files = _files_with(home, heads, batches)
+    gone += files
     if not gone:
         raise InputError(
             "a batch that was shared under the agreement", found=number, code="withdraw"
@@ -225,6 +228,8 @@ def withdraw_wrong_party(
         reason=reason,
     )
     _append(home, known, post.entries, note)
+    for head in files:
+        home.agreement_objects(known.agreement).erase(head.key[0])
     return len(gone)
 
 
@@ -287,6 +292,19 @@ def _carried(home: Home, known: KnownAgreement, head: LedgerHead) -> set[str]:
     carried = (*record.inputs, *record.outputs)
     products = {named_key(item.product) for item in carried if item.product is not None}
     return products | {named_key(item.lot) for item in carried}
+
+
+def _files_with(
+    home: Home, heads: dict[tuple[str, tuple[str, ...]], LedgerHead], batches: Sequence[str]
+) -> list[LedgerHead]:
+    """Shared source files that hold a row of these batches."""
+    names = {
+        row.sha256
+        for row in home.journal.imports()
+        if not batches_of(home, row).isdisjoint(batches)
+    }
+    found = [heads.get(("attachment", (name,))) for name in sorted(names)]
+    return [head for head in found if head is not None and not head.is_withdrawn]
 
 
 def _exclude(home: Home, known: KnownAgreement, batches: Sequence[str]) -> None:

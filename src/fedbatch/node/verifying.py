@@ -37,6 +37,18 @@ def verify_home(home: Home) -> Verification:
     return report
 
 
+def _objects(home: Home, known: KnownAgreement) -> list[str]:
+    """Segments and attachments: what lies here is whole, and what must lie here does."""
+    store, objects = home.ledgers(known.agreement), home.agreement_objects(known.agreement)
+    awaited = home.exchange.awaited(known.partner, known.agreement)
+    return objects.verify() + [
+        f"object {item.sha256} of entry {item.index} is missing"
+        for row in store.ledgers()
+        for item in store.objects(row.ledger)
+        if item.sha256 not in awaited and not objects.has(item.sha256)
+    ]
+
+
 def _node(home: Home) -> list[str]:
     """Opened here, so that a store that refuses to open is a finding and no crash."""
     return home.node.verify()
@@ -72,6 +84,7 @@ def _check(report: Verification, what: str, check: Callable[[], list[str] | None
 def _verify_agreement(report: Verification, home: Home, known: KnownAgreement) -> None:
     name = known.name
     _check(report, f"{name}: hashes and trees", lambda: home.ledgers(known.agreement).verify())
+    _check(report, f"{name}: objects", lambda: _objects(home, known))
     try:
         store = home.ledgers(known.agreement)
         for row in store.ledgers():

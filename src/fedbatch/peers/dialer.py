@@ -9,7 +9,7 @@ import functools
 import hashlib
 import secrets
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,13 +26,15 @@ from fedbatch.errors import (
     FedbatchError,
     InputError,
     IntegrityError,
+    MissingObjectsError,
     PeerError,
+    RefusedError,
     StoreError,
 )
 from fedbatch.peers.signatures import Request, sign_request
 from fedbatch.ports import Clock, Partner, Signer
 from fedbatch.services.agreements import hex_bytes
-from fedbatch.services.exchange import AgreementLine, Exchange, Overview
+from fedbatch.services.exchange import PART_BYTES_MAX, AgreementLine, Exchange, Overview
 from fedbatch.services.pairing import Answer
 from fedbatch.services.replication import FRAMES_BYTES, Replica
 from fedbatch.standard import canonical
@@ -209,7 +211,14 @@ class Dialer:
     # ---- requests
 
     async def _call(
-        self, method: str, path: str, *, query: str = "", body: bytes | None = None, kind: str = ""
+        self,
+        method: str,
+        path: str,
+        *,
+        query: str = "",
+        body: bytes | None = None,
+        kind: str = "",
+        part: str = "",
     ) -> httpx.Response:
         client = self._open()
         authority = urlsplit(self.partner.address).netloc
@@ -223,6 +232,9 @@ class Dialer:
             nonce=secrets.token_hex(16),
             sign=lambda message: self.signer.sign(f"link/{self.party}", message),
         )
+        if part:
+            # Outside the signature: whatever bytes come, the object's SHA-256 proves them.
+            headers["range"] = part
         url = f"{path}?{query}" if query else path
         try:
             async with client.stream(method, url, content=body, headers=headers) as reply:
@@ -355,6 +367,7 @@ class Dialer:
         try:
             if there.size <= held:
                 await self._compare(agreement, there, held)
+                await self._fetch_awaited(agreement, there.own)
             while held < there.size:
                 replica = await self._fetch_once(agreement, there.own, held)
                 if replica is None:
@@ -372,16 +385,90 @@ class Dialer:
         content = await self._get(f"{path}/entries", query)
         if not content:
             return None
-        take = functools.partial(self.exchange.take, self.party, agreement, ledger)
+        take = functools.partial(self._take, agreement, ledger)
         try:
-            replica: Replica = await self.run(lambda: take(content, stops=False))
+            replica: Replica = await take(content, stops=False)
         except IntegrityError as error:
             if error.code != "gap":
                 raise
             root = hex_bytes((await self._get(f"{path}/root", f"size={held}")).decode("latin-1"))
             again = await self._get(f"{path}/entries", query)
-            replica = await self.run(lambda: take(again, writer_root=root))
+            replica = await take(again, writer_root=root)
         return replica
+
+    async def _take(
+        self,
+        agreement: str,
+        ledger: str,
+        content: bytes,
+        *,
+        stops: bool = True,
+        writer_root: bytes | None = None,
+    ) -> Replica:
+        """Take in frames, fetching the objects that must come first (INTEROP §1.3)."""
+        take = functools.partial(self.exchange.take, self.party, agreement, ledger, content)
+        without: set[str] = set()
+        while True:
+            try:
+                replica: Replica = await self.run(
+                    lambda: take(stops=stops, writer_root=writer_root, without=without)
+                )
+            except MissingObjectsError as error:
+                if not error.missing.keys().isdisjoint(without):
+                    # A segment that the writer announces and cannot give: its entry waits.
+                    raise
+                for sha256, size in error.missing.items():
+                    if not await self._fetch_object(agreement, ledger, sha256, size):
+                        without.add(sha256)
+            else:
+                return replica
+
+    # ---- objects
+
+    async def _fetch_object(self, agreement: str, ledger: str, sha256: str, size: int) -> bool:
+        """Fetch an object part by part, going on where an earlier try ended; False: not given."""
+        exchange, path = self.exchange, _object_path(agreement, ledger, sha256)
+        kept: int = await self.run(lambda: exchange.arrived(self.party, agreement, sha256))
+        while kept < size:
+            part = f"bytes={kept}-{min(kept + PART_BYTES_MAX, size) - 1}"
+            reply = await self._call("GET", path, part=part)
+            if reply.status_code != httpx.codes.PARTIAL_CONTENT or not reply.content:
+                return False
+            take = functools.partial(exchange.take_object, self.party, agreement, sha256, kept)
+            content = reply.content
+            try:
+                kept = await self.run(functools.partial(take, content))
+            except IntegrityError:
+                return False
+        return True
+
+    async def _fetch_awaited(self, agreement: str, ledger: str) -> None:
+        """Attachments that did not come with their entries."""
+        exchange = self.exchange
+        awaited = await self.run(lambda: exchange.awaited(self.party, agreement))
+        for sha256, size in awaited.items():
+            await self._fetch_object(agreement, ledger, sha256, size)
+
+    async def _send_objects(self, agreement: str, ledger: str, names: Iterable[str]) -> None:
+        """Send objects that the partner waits for, as far as they are held here."""
+        for sha256 in names:
+            start, path = 0, _object_path(agreement, ledger, sha256)
+            give = functools.partial(self.exchange.give_object, self.party, agreement, sha256)
+            while True:
+                try:
+                    content = await self.run(functools.partial(give, start, PART_BYTES_MAX))
+                except RefusedError:
+                    break
+                if not content:
+                    break
+                kind = "application/octet-stream"
+                query = f"from={start}"
+                reply = await self._call("PUT", path, query=query, body=content, kind=kind)
+                known = reply.status_code in {httpx.codes.OK, httpx.codes.CONFLICT}
+                kept = int(reply.content) if known and reply.content.isdigit() else start
+                if kept == start:
+                    break
+                start = kept
 
     async def _compare(self, agreement: str, there: AgreementLine, held: int) -> None:
         """An idle link compares: a shorter ledger is a rollback, another root a fork (§1.6)."""
@@ -409,6 +496,7 @@ class Dialer:
             )
             await self.run(lambda: exchange.own_is_stopped_by(self.party, agreement, error))
             raise error
+        await self._send_objects(agreement, own.ledger, there.wanted)
         while start < own.size:
             size = await self._push_once(agreement, own.ledger, start)
             moved.sent += size - start
@@ -430,6 +518,11 @@ class Dialer:
     async def _post_frames(self, agreement: str, ledger: str, content: bytes) -> httpx.Response:
         path = f"/x/1/{agreement}/{ledger}/entries"
         reply = await self._call("POST", path, body=content, kind=_FRAMES)
+        given: set[str] = set()
+        while missing := _missing(reply).keys() - given:
+            await self._send_objects(agreement, ledger, sorted(missing))
+            given |= missing
+            reply = await self._call("POST", path, query="without=1", body=content, kind=_FRAMES)
         if reply.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
             error = IntegrityError("the partner refused this ledger", code=_code(reply))
             await self.run(lambda: self.exchange.own_is_stopped_by(self.party, agreement, error))
@@ -449,9 +542,32 @@ async def _read_bounded(reply: httpx.Response) -> None:
     reply._content = b"".join(parts)  # noqa: SLF001 - httpx keeps what `read` would have kept here
 
 
+def _object_path(agreement: str, ledger: str, sha256: str) -> str:
+    return f"/x/1/{agreement}/{ledger}/objects/{sha256[:2]}/{sha256[2:]}"
+
+
+class _Coded(msgspec.Struct, frozen=True, kw_only=True):
+    code: str = ""
+
+
+class _Missing(msgspec.Struct, frozen=True, kw_only=True):
+    code: str
+    missing: dict[str, int] = {}
+
+
+def _missing(reply: httpx.Response) -> dict[str, int]:
+    """The objects that a partner wants before it takes entries."""
+    if reply.status_code != httpx.codes.CONFLICT:
+        return {}
+    try:
+        return msgspec.json.decode(reply.content, type=_Missing).missing
+    except msgspec.DecodeError:
+        return {}
+
+
 def _code(reply: httpx.Response) -> str:
     try:
-        return str(msgspec.json.decode(reply.content, type=dict[str, str | int]).get("code", ""))
+        return msgspec.json.decode(reply.content, type=_Coded).code
     except msgspec.DecodeError:
         return ""
 

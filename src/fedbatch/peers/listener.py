@@ -7,6 +7,7 @@ same 404 with the same body; only a valid key is told that its clock is off.
 import contextlib
 import functools
 import hashlib
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from fedbatch.errors import (
     FedbatchError,
     InputError,
     IntegrityError,
+    MissingObjectsError,
     RefusedError,
     StoreError,
 )
@@ -39,7 +41,7 @@ from fedbatch.peers.signatures import (
 )
 from fedbatch.ports import Clock, NodeStore
 from fedbatch.services.agreements import Verify
-from fedbatch.services.exchange import Exchange, NotHereError, Overview
+from fedbatch.services.exchange import PART_BYTES_MAX, Exchange, NotHereError, Overview
 from fedbatch.services.pairing import Answer, Pairing, take_introduction
 from fedbatch.services.replication import FRAMES_BYTES
 from fedbatch.standard import canonical
@@ -110,6 +112,9 @@ def _problem(error: FedbatchError) -> Response:
     match error:
         case NotHereError():
             return _not_found()
+        case MissingObjectsError():
+            body["missing"] = error.missing
+            status = 409
         case BusyError():
             body["retry_after_s"] = int(error.retry_after_s)
             status = 429
@@ -293,7 +298,13 @@ async def _entries(call: Call) -> Response:
 
 async def _take(call: Call) -> Response:
     run, exchange = call.listener.run, call.listener.exchange
-    take = functools.partial(exchange.take, call.party, call.agreement, call.ledger, call.body)
+    without = frozenset[str]()
+    if "without" in call.request.query_params:
+        # The writer has given what it could: attachments that did not come may follow later.
+        without = frozenset(await run(lambda: exchange.awaited(call.party, call.agreement)))
+    take = functools.partial(
+        exchange.take, call.party, call.agreement, call.ledger, call.body, without=without
+    )
     try:
         replica = await run(take)
     except ConflictError as error:
@@ -304,6 +315,34 @@ async def _take(call: Call) -> Response:
         return _reply(str(size).encode(), "text/x.tlog.size", 409)
     headers = {"fedbatch-size": str(replica.size)}
     return Response(replica.encode(), media_type="text/plain", headers=headers)
+
+
+def _object_name(call: Call) -> str:
+    params = call.request.path_params
+    return str(params["ab"]) + str(params["rest"])
+
+
+_RANGE = re.compile(r"bytes=(\d{1,18})-(\d{1,18})", re.ASCII)
+
+
+async def _object(call: Call) -> Response:
+    """Some bytes of an object (GET with `Range`), or a part of an awaited one (PUT, `from`)."""
+    run, exchange, name = call.listener.run, call.listener.exchange, _object_name(call)
+    if call.request.method == "PUT":
+        start = _number(call.request, "from", 0)
+        take = functools.partial(exchange.take_object, call.party, call.agreement, name, start)
+        try:
+            kept = await run(lambda: take(call.body))
+        except ConflictError:
+            kept = await run(lambda: exchange.arrived(call.party, call.agreement, name))
+            return _reply(str(kept).encode(), "text/x.tlog.size", 409)
+        return _reply(str(kept).encode(), "text/plain")
+    asked = _RANGE.fullmatch(call.request.headers.get("range", f"bytes=0-{PART_BYTES_MAX - 1}"))
+    if asked is None or int(asked[2]) < int(asked[1]):
+        raise InputError("Range: bytes=FIRST-LAST", found="another", code="range")
+    start, count = int(asked[1]), int(asked[2]) - int(asked[1]) + 1
+    give = functools.partial(exchange.give_object, call.party, call.agreement, name, start, count)
+    return _reply(await run(give), "application/octet-stream", 206)
 
 
 async def _receipts(call: Call) -> Response:
@@ -358,6 +397,7 @@ def listener_app(listener: Listener) -> Starlette:
             Route("/x/1/{agreement}/receipts", _route(_receipts), methods=["POST"]),
             Route(f"{below}/entries", _route(_entries), methods=["GET", "POST"]),
             Route(f"{below}/root", _route(_root), methods=["GET"]),
+            Route(f"{below}/objects/{{ab}}/{{rest}}", _route(_object), methods=["GET", "PUT"]),
             Route(f"{below}/checkpoint", _route(_checkpoint), methods=["GET"]),
         ],
         exception_handlers={404: _nothing, 405: _nothing, 500: _failed},

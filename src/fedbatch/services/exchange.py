@@ -5,12 +5,20 @@ exist: `NotHereError`, always the same.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import msgspec
 
-from fedbatch.errors import ConflictError, FedbatchError, InputError, IntegrityError, RefusedError
+from fedbatch.errors import (
+    ConflictError,
+    FedbatchError,
+    InputError,
+    IntegrityError,
+    MissingObjectsError,
+    RefusedError,
+)
 from fedbatch.ports import (
     AuditNote,
     Clock,
@@ -18,6 +26,7 @@ from fedbatch.ports import (
     KnownAgreement,
     LedgerRow,
     NodeStore,
+    Objects,
     Partner,
     Person,
     Signer,
@@ -28,7 +37,15 @@ from fedbatch.services.replication import CopyStore, Replica, Replication
 from fedbatch.standard import canonical
 from fedbatch.standard.agreements import AgreementBody
 
-__all__ = ["AgreementLine", "Exchange", "NotHereError", "Overview"]
+__all__ = ["PART_BYTES_MAX", "AgreementLine", "Exchange", "NotHereError", "Overview"]
+
+
+# The setting that lists objects which the partner's entries name and which are not here.
+AWAITED = "awaited"
+AWAITED_MAX = 10_000
+# How many of them a partner is told of at once; the rest follow once these are here.
+WANTED_MAX = 64
+PART_BYTES_MAX = 8 * 1024 * 1024
 
 
 class NotHereError(RefusedError):
@@ -42,7 +59,8 @@ class AgreementLine(msgspec.Struct, frozen=True, kw_only=True):
 
     `own` is the answering party's ledger, `copy` how much it holds of the other's and `copy_root` its
     root there, `receipted` how much of its own it holds receipts for. `stopped` is the code for which
-    its own ledger is stopped, or for which this node cannot read it.
+    its own ledger is stopped, or for which this node cannot read it. `wanted` are objects of the other
+    party's ledger that it does not hold yet, by SHA-256.
     """
 
     agreement: str
@@ -55,6 +73,7 @@ class AgreementLine(msgspec.Struct, frozen=True, kw_only=True):
     proposal: str = ""
     acceptance: str = ""
     stopped: str = ""
+    wanted: tuple[str, ...] = ()
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +91,7 @@ class Exchange:
     node: str
     store: NodeStore
     open_store: Callable[[str], CopyStore]
+    open_objects: Callable[[str], Objects]
     signer: Signer
     ids: Ids
     clock: Clock
@@ -105,6 +125,7 @@ class Exchange:
             signer=self.signer,
             ids=self.ids,
             clock=self.clock,
+            objects=self.open_objects(agreement),
         )
 
     def note_confirmation(self, party: str) -> None:
@@ -161,6 +182,7 @@ class Exchange:
             copy=others[0].size if others else 0,
             copy_root=others[0].root.hex() if others else "",
             stopped=own.stopped.partition(":")[0],
+            wanted=tuple(sorted(_awaited(store)))[:WANTED_MAX],
         )
 
     def hear(self, party: str, overview: Overview) -> None:
@@ -359,11 +381,62 @@ class Exchange:
         *,
         stops: bool = True,
         writer_root: bytes | None = None,
+        without: AbstractSet[str] = frozenset(),
     ) -> Replica:
-        """Take in frames of the partner's ledger."""
-        self._named(party, agreement, ledger)
+        """Take in frames of the partner's ledger; `without` are objects it could not give.
+
+        Raises:
+            MissingObjectsError: objects must come first; they are awaited from here on.
+        """
+        store, _ = self._named(party, agreement, ledger)
         work = self.replication(party, agreement)
-        return replication.take(work, ledger, content, stops=stops, writer_root=writer_root)
+        try:
+            replica = replication.take(
+                work, ledger, content, stops=stops, writer_root=writer_root, without=without
+            )
+        except MissingObjectsError as error:
+            _await(store, error.missing)
+            raise
+        return replica
+
+    # ---- objects
+
+    def awaited(self, party: str, agreement: str) -> dict[str, int]:
+        """The partner's objects that are not here yet: SHA-256 and length in bytes."""
+        return _awaited(self._agreement(party, agreement))
+
+    def give_object(self, party: str, agreement: str, sha256: str, start: int, count: int) -> bytes:
+        """Some bytes of an object of this agreement; it may be asked for again from anywhere."""
+        self._agreement(party, agreement)
+        objects = self.open_objects(agreement)
+        if not objects.has(sha256):
+            raise NotHereError("not here")
+        return objects.read_part(sha256, start, min(count, PART_BYTES_MAX))
+
+    def arrived(self, party: str, agreement: str, sha256: str) -> int:
+        """How much of an awaited object is here."""
+        self._agreement(party, agreement)
+        return self.open_objects(agreement).arrived(sha256)
+
+    def take_object(
+        self, party: str, agreement: str, sha256: str, start: int, content: bytes
+    ) -> int:
+        """Keep a part of an object that signed entries of the partner name; nothing else is taken.
+
+        Raises:
+            NotHereError: nobody waits for it.
+            ConflictError: another part is due.
+        """
+        store = self._agreement(party, agreement)
+        awaited = _awaited(store)
+        size = awaited.get(sha256)
+        if size is None:
+            raise NotHereError("not here")
+        kept = self.open_objects(agreement).take_part(sha256, start, content, size)
+        if kept == size:
+            del awaited[sha256]
+            store.keep_setting(AWAITED, canonical.encode(awaited))
+        return kept
 
     def root(self, party: str, agreement: str, ledger: str, size: int) -> bytes:
         """The root of the first `size` entries of this party's ledger."""
@@ -408,6 +481,18 @@ class Exchange:
         now = self.clock.now()
         note = AuditNote(act=f"exchange.{error.code}", by="node", time=now, detail=str(error))
         store.stop(own.ledger, f"{error.code}: {error}", note)
+
+
+def _awaited(store: CopyStore) -> dict[str, int]:
+    kept = store.setting(AWAITED)
+    return msgspec.json.decode(kept, type=dict[str, int]) if kept else {}
+
+
+def _await(store: CopyStore, missing: Mapping[str, int]) -> None:
+    awaited = {**_awaited(store), **missing}
+    # Entries that keep naming what never comes must not make the list grow for ever.
+    newest = list(awaited.items())[-AWAITED_MAX:]
+    store.keep_setting(AWAITED, canonical.encode(dict(newest)))
 
 
 def _sha256(content: bytes | None) -> str:

@@ -10,7 +10,7 @@ from fedbatch.ports import Clock, Ids, LedgerHead, NewLedgerEntry, Signer
 from fedbatch.services.intake import content_digest
 from fedbatch.standard import canonical, keys, registry
 from fedbatch.standard.envelope import write_entry, write_withdrawal
-from fedbatch.standard.records import Record
+from fedbatch.standard.records import Record, object_of
 from fedbatch.standard.values import Correction
 
 __all__ = ["Ledgering", "Post", "head_signer"]
@@ -127,6 +127,7 @@ class Post:
             digest=digest,
             entry_id=entry_id,
             journal=journal,
+            object=object_of(record),
         )
         self._keep(entry)
         return entry_id

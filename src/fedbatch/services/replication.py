@@ -14,7 +14,13 @@ from typing import Protocol
 import msgspec
 import zstandard
 
-from fedbatch.errors import FedbatchError, InputError, IntegrityError, RefusedError
+from fedbatch.errors import (
+    FedbatchError,
+    InputError,
+    IntegrityError,
+    MissingObjectsError,
+    RefusedError,
+)
 from fedbatch.ledger.frames import (
     BUNDLE_BYTES_MAX,
     BUNDLE_ENTRIES_MAX,
@@ -43,6 +49,7 @@ from fedbatch.ports import (
     LedgerHead,
     LedgerRow,
     NewLedgerEntry,
+    Objects,
     Signer,
     Taken,
 )
@@ -65,6 +72,8 @@ LOST = "lost"
 FRAMES_BYTES = 8 * 1024 * 1024
 # A receipt record and a finding name the entry; both must fit into an entry themselves.
 ENTRY_ID_MAX = 200
+# What a segment may have (STANDARD S25), and an attachment: a file taken in is no larger.
+OBJECT_BYTES_MAX = {"sealed": 64 * 1024 * 1024, "attachment": 256 * 1024 * 1024}
 # 400 erasures of about 120 bytes stay below the 65,535 bytes of an entry.
 NAMED_MAX = 400
 
@@ -119,6 +128,7 @@ class Replication:
     signer: Signer
     ids: Ids
     clock: Clock
+    objects: Objects
 
     @property
     def body(self) -> AgreementBody:
@@ -144,6 +154,7 @@ class Replica:
     size: int
     receipts: list[tuple[int, bytes]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
     new: int = 0
 
     def encode(self) -> bytes:
@@ -237,6 +248,7 @@ def take(
     *,
     stops: bool = True,
     writer_root: bytes | None = None,
+    without: AbstractSet[str] = frozenset(),
 ) -> Replica:
     """Take in frames of the partner's ledger, each its own transaction.
 
@@ -247,8 +259,10 @@ def take(
         stops: whether entries that do not lead to the signed root stop the ledger; False where they
             will be fetched once more.
         writer_root: the root that the writer, asked, states at the size held here.
+        without: objects that the writer could not give; attachments among them may follow later.
 
     Raises:
+        MissingObjectsError: entries name objects that are not held yet; frames before are kept.
         IntegrityError: fork, gap or rollback (the ledger is stopped then), or a wrong signature.
         ConflictError: the entries do not start where the copy ends; nothing happened.
         InputError: not frames.
@@ -261,7 +275,15 @@ def take(
         raise _stopped(row)
     replica = Replica(size=row.size)
     for frame in decode_frames(content):
-        _take_frame(replication, ledger, frame, replica, stops=stops, writer_root=writer_root)
+        _take_frame(
+            replication,
+            ledger,
+            frame,
+            replica,
+            stops=stops,
+            writer_root=writer_root,
+            without=without,
+        )
         writer_root = None
     return replica
 
@@ -279,6 +301,7 @@ def _take_frame(
     *,
     stops: bool,
     writer_root: bytes | None,
+    without: AbstractSet[str],
 ) -> None:
     store = replication.store
     row = store.ledger(ledger)
@@ -303,7 +326,7 @@ def _take_frame(
         if kept is not None and kept.cosignature:
             replica.receipts.append((kept.size, kept.cosignature))
         return
-    _keep(replication, row, entries, checked, frame.note, replica)
+    _keep(replication, row, entries, checked, frame.note, replica, without)
 
 
 def compare(replication: Replication, ledger: str, held: int, note: bytes) -> None:
@@ -434,11 +457,16 @@ def _keep(
     checked: Checked,
     note: bytes,
     replica: Replica,
+    without: AbstractSet[str],
 ) -> None:
     judged = _judge_all(replication, row, entries, checked, frozenset())
     twice = replication.store.find_ids(row.ledger, list(judged.here))
     if twice:
         judged = _judge_all(replication, row, entries, checked, twice)
+    judged.look_for_objects(without)
+    # Before the commit: until it, an object that is gone is only missing, and would come again.
+    for sha256 in judged.destroyed:
+        replication.objects.erase(sha256)
     cosigned_at = replication.clock.seconds()
     line = _cosign(replication, checked.checkpoint, cosigned_at)
     taken = Taken(
@@ -466,6 +494,7 @@ def _keep(
     own = replication.store.ledgers()[0]
     sign = head_signer(replication.signer, f"agreement/{judged.body.id}/ledger", own.origin)
     replication.store.take(taken, audit, answer=judged.answer(checked.checkpoint.size), sign=sign)
+    replica.missing += judged.missing
     replica.size = checked.checkpoint.size
     replica.new += len(entries)
     replica.receipts.append((checked.checkpoint.size, line))
@@ -521,6 +550,8 @@ class _Judged:
         self.leaves: dict[int, bytes] = {}
         self.contents: dict[int, bytes] = {}
         self.by_entry: dict[str, LedgerHead] = {}
+        self.destroyed: list[str] = []
+        self.missing: list[str] = []
 
     def judge(self, index: int, entry: bytes | Erased, leaf: bytes) -> None:
         """Accept or refuse one entry; either way it is kept as evidence."""
@@ -603,7 +634,31 @@ class _Judged:
             version=record.version,
             digest=content_digest(record),
             entry_id=heading.id,
+            object=records.object_of(record),
         )
+
+    def look_for_objects(self, without: AbstractSet[str]) -> None:
+        """Every object that the entries name is held here, or is an attachment that may follow.
+
+        Raises:
+            MissingObjectsError: it must come first.
+        """
+        destroyed = set(self.destroyed)
+        named = {
+            head.object.sha256: (head.object.bytes, head.type)
+            for head in self.heads
+            if head is not None and head.object is not None
+            if head.object.sha256 not in destroyed
+            and not self.replication.objects.has(head.object.sha256)
+        }
+        self.missing = [
+            sha256
+            for sha256, (_, type_) in named.items()
+            if type_ == "attachment" and sha256 in without
+        ]
+        wanted = {name: size for name, (size, _) in named.items() if name not in self.missing}
+        if wanted:
+            raise MissingObjectsError(wanted)
 
     def _before(self, type_: str, key: tuple[str, ...]) -> LedgerHead | None:
         """The version of a record that an entry follows, in this group or in the store."""
@@ -625,6 +680,9 @@ class _Judged:
         record = statement.record
         if isinstance(record, records.Result) and (record.code, record.role) not in self.codes:
             return f"parameter {record.code}"
+        named = records.object_of(record) if record is not None else None
+        if named is not None and not 0 <= named.bytes <= OBJECT_BYTES_MAX[heading.record_name]:
+            return f"an object of {named.bytes} bytes"
         return None
 
     def _withdrawal_head(self, statement: Statement) -> NewLedgerEntry | None:
@@ -671,6 +729,9 @@ class _Judged:
         if leaf is None:
             ((_, leaf, content),) = store.entries(self.row.ledger, index, 1)
         record = read_entry(content).record if content else None
+        named = records.object_of(record) if record is not None else None
+        if named is not None:
+            self.destroyed.append(named.sha256)
         self.erased.append(index)
         self.erasures.append(records.Erased(entry=entry_id, leaf=leaf.hex()))
         before = record.supersedes if record is not None else None
@@ -685,6 +746,8 @@ class _Judged:
             causes.append("refusal")
         if self.erasures:
             causes.append("erasure")
+        if self.missing:
+            causes.append("missing")
         if not causes:
             return []
         replication = self.replication
@@ -697,7 +760,8 @@ class _Judged:
         )
         refused = tuple(self._finding_record(post, *item) for item in self.refused)
         # What does not fit into one receipt record goes on in its next version.
-        for start in range(0, max(len(refused), len(self.erasures)), NAMED_MAX):
+        most = max(len(refused), len(self.erasures), len(self.missing))
+        for start in range(0, most, NAMED_MAX):
             post.add(
                 records.Receipt(
                     version=1,
@@ -706,6 +770,7 @@ class _Judged:
                     cause=tuple(causes),  # type: ignore[arg-type] # the words of the standard
                     refused=refused[start : start + NAMED_MAX],
                     erased=tuple(self.erasures[start : start + NAMED_MAX]),
+                    missing=tuple(self.missing[start : start + NAMED_MAX]),
                 ),
                 correction=self._goes_on() if start else None,
             )

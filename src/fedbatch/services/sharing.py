@@ -9,6 +9,7 @@ import hashlib
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 import msgspec
@@ -30,7 +31,9 @@ from fedbatch.standard.units import UnitTable
 from fedbatch.standard.values import (
     Correction,
     Identifier,
+    Locator,
     Named,
+    ObjectReference,
     Provenance,
     Reference,
     Value,
@@ -40,7 +43,7 @@ from fedbatch.standard.values import (
     named_key,
 )
 
-__all__ = ["SharePlan", "Sharing", "plan"]
+__all__ = ["SOURCE_FILE", "SharePlan", "Sharing", "WholeFile", "plan"]
 
 # What comes first must be there before what names it.
 _ORDER = (
@@ -60,12 +63,29 @@ _ALWAYS = frozenset({"version", "supersedes", "correction", "value_status", "bas
 _TARGETS_MAX = 1000
 
 
+# An attachment names the batches it is about, as long as an entry has room for them.
+_ABOUT_MAX = 200
+SOURCE_FILE = "source_file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeFile:
+    """A source file that was read whole: each of its rows is of one of these batches (own ids)."""
+
+    sha256: str
+    size_bytes: int
+    name: str
+    media_type: str
+    batches: frozenset[str]
+
+
 @dataclass(slots=True, kw_only=True)
 class SharePlan:
     """What sharing would post, and why not the rest.
 
     `post` holds the entries; `skipped` counts records by the reason they stay; `withheld` names
-    held-back items of which only their finding crosses.
+    held-back items of which only their finding crosses. `objects` are the journal's objects that the
+    entries name, by SHA-256; `destroyed` those that this agreement's folder keeps no longer.
     """
 
     post: Post
@@ -73,6 +93,8 @@ class SharePlan:
     skipped: Counter[str] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
     considered: int = 0
+    objects: list[str] = field(default_factory=list)
+    destroyed: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +119,7 @@ class Sharing:
     ids: Ids
     clock: Clock
     units: UnitTable
+    files: Sequence[WholeFile] = ()
 
 
 def plan(sharing: Sharing) -> SharePlan:
@@ -141,6 +164,7 @@ class _Work:
         if self._role() == "sponsor":
             return self.plan
         self._post_product()
+        self.shared_files = self._share_files()
         self.lots: set[str] = self._lots_of_batches(by_type["transformation"])
         for name in _ORDER:
             for head in by_type[name]:
@@ -273,6 +297,58 @@ class _Work:
                     named_key(item.product) for item in carried if item.product is not None
                 }
         return lots
+
+    # ---- source files
+
+    def _share_files(self) -> frozenset[str]:
+        """Post the files that concern this agreement's batches alone; their SHA-256 (STANDARD S18).
+
+        A file that no longer does is taken back and destroyed at the partner.
+        """
+        allowed: set[str] = set()
+        for file in self.sharing.files:
+            batches = {self._one(name) for name in file.batches}
+            numbers = tuple(n for name in batches for n in self.numbers.get(name, ()))
+            right = find_right(
+                self.body, "attachment", code=SOURCE_FILE, batches=numbers, now=self.now
+            )
+            if right is None or not batches or not batches <= self.batches.keys():
+                self.plan.skipped["a file that concerns others too, or no right to it"] += 1
+                continue
+            allowed.add(file.sha256)
+            self._share_file(file, sorted(self._pseudonym("batch", name) for name in batches))
+        self._take_back_files(allowed)
+        return frozenset(allowed)
+
+    def _share_file(self, file: WholeFile, batches: Sequence[str]) -> None:
+        about = tuple(Reference(type="batch", key=(name,)) for name in batches)
+        record = records.Attachment(
+            version=1,
+            object=ObjectReference(sha256=file.sha256, bytes=file.size_bytes),
+            media_type=file.media_type,
+            name=file.name,
+            kind=SOURCE_FILE,
+            about=about if len(about) <= _ABOUT_MAX else (),
+        )
+        self._add("attachment", record, journal="")
+        self.plan.objects.append(file.sha256)
+
+    def _take_back_files(self, allowed: AbstractSet[str]) -> None:
+        for head in list(self.plan.post.heads.values()):
+            if head.type != "attachment" or head.is_withdrawn or head.key[0] in allowed:
+                continue
+            content = self.sharing.read_own(head.index)
+            record = read_entry(content).record
+            if isinstance(record, records.Attachment) and record.kind == SOURCE_FILE:
+                correction = Correction(
+                    kind="withdraw",
+                    reason_code="wrong_party",
+                    reason="the file no longer concerns this agreement's batches alone",
+                    by=self.sharing.party,
+                )
+                self.plan.post.withdraw(head, content, correction)
+                self.plan.by_type["withdrawal of attachment"] += 1
+                self.plan.destroyed.append(head.key[0])
 
     # ---- posting
 
@@ -692,7 +768,10 @@ class _Work:
         text = f"{entry_id}|{origin.path or ''}"
         salt = self.sharing.ids.provenance_salt(self.body.id, text)
         place = f"{origin.artefact} {origin.scheme} {origin.locator}".encode()
+        is_shared = origin.artefact in self.shared_files
         return Provenance(
+            artefact=origin.artefact if is_shared else None,
+            locator=Locator(scheme=origin.scheme, value=origin.locator) if is_shared else None,
             commitment=hashlib.sha256(salt + place).hexdigest(),
             extractor=origin.extractor,
             mapping=mapping,

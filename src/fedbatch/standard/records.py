@@ -572,6 +572,13 @@ class Attachment(Record, frozen=True, kw_only=True):
     about: tuple[Reference, ...] = ()
 
 
+def object_of(record: Record) -> ObjectReference | None:
+    """The object that a record names: the segment of a sealed stretch, or an attachment's bytes."""
+    if isinstance(record, Sealed):
+        return record.segment
+    return record.object if isinstance(record, Attachment) else None
+
+
 class Refused(Frozen, frozen=True, kw_only=True):
     """A refused entry and the finding that says why."""
 

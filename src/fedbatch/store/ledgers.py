@@ -17,6 +17,7 @@ from fedbatch.ports import (
     CheckpointRow,
     LedgerHead,
     LedgerRow,
+    NamedObject,
     NewLedgerEntry,
     Taken,
 )
@@ -58,6 +59,12 @@ create table checkpoint (
 ) strict, without rowid;
 create table setting (
     name text primary key, content blob not null, row_hash blob not null
+) strict, without rowid;
+""",
+    """
+create table object (
+    ledger text not null, idx integer not null, sha256 text not null, bytes integer not null,
+    type text not null, row_hash blob not null, primary key (ledger, idx)
 ) strict, without rowid;
 """,
 )
@@ -231,6 +238,7 @@ class Ledgers:
         self, ledger: str, start: int, entries: Sequence[NewLedgerEntry | None]
     ) -> None:
         placed = [(index, entry) for index, entry in enumerate(entries, start) if entry is not None]
+        self._write_objects(ledger, placed)
         self._database.insert(
             "head",
             [
@@ -251,6 +259,22 @@ class Ledgers:
         self._database.insert(
             "named",
             [(ledger, entry.entry_id, index, entry.journal) for index, entry in placed],
+        )
+
+    def _write_objects(self, ledger: str, placed: Sequence[tuple[int, NewLedgerEntry]]) -> None:
+        """What entries name stands until its record is taken back."""
+        for index, entry in placed:
+            if entry.object is not None:
+                named = (ledger, index, entry.object.sha256, entry.object.bytes, entry.type)
+                self._database.insert("object", [named])
+            elif entry.is_withdrawn:
+                before = self.find_head(ledger, entry.type, entry.key)
+                self._forget_objects(ledger, [before.index] if before is not None else [])
+
+    def _forget_objects(self, ledger: str, indexes: Sequence[int]) -> None:
+        self._database.execute_many(
+            "delete from object where ledger = ? and idx = ?",
+            [(ledger, index) for index in indexes],
         )
 
     def _write_tree(self, row: LedgerRow, frontier: Frontier) -> None:
@@ -314,8 +338,16 @@ class Ledgers:
             "update entry set content = x'', erased = 1 where ledger = ? and idx = ?",
             [(ledger, index) for index in indexes],
         )
+        self._forget_objects(ledger, indexes)
 
     # ---- reading
+
+    def objects(self, ledger: str) -> list[NamedObject]:
+        """The objects that standing records of a ledger name, in its order."""
+        rows = self._database.rows(
+            "select sha256, bytes, type, idx from object where ledger = ? order by idx", (ledger,)
+        )
+        return [NamedObject(sha256=s, size_bytes=b, type=t, index=i) for s, b, t, i in rows]
 
     def entries(self, ledger: str, start: int, count: int) -> list[tuple[int, bytes, bytes]]:
         """Index, leaf hash and bytes (b"" once erased) of entries from `start` on."""

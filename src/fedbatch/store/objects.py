@@ -6,7 +6,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from fedbatch.errors import InputError, IntegrityError, StoreError
+from fedbatch.errors import ConflictError, InputError, IntegrityError, StoreError
 
 __all__ = ["DISK", "Files", "ObjectFolder", "path_aside", "write_durably"]
 
@@ -141,6 +141,72 @@ class ObjectFolder:
         if hashlib.sha256(content).hexdigest() != sha256:
             raise IntegrityError(f"object {sha256} is damaged", code="object.damaged")
         return content
+
+    def place_of(self, sha256: str) -> Path:
+        """Where the bytes lie, for readers of files.
+
+        Raises:
+            InputError: not held here.
+        """
+        path = self._path(sha256)
+        if not path.exists():
+            raise InputError("an object held here", found=sha256, code="object.missing")
+        return path
+
+    def read_part(self, sha256: str, start: int, count: int) -> bytes:
+        """Some of the bytes, unchecked: whoever has them all checks them."""
+        try:
+            with self._path(sha256).open("rb") as file:
+                file.seek(start)
+                return file.read(count)
+        except FileNotFoundError as error:
+            raise InputError("an object held here", found=sha256, code="object.missing") from error
+        except OSError as error:
+            raise StoreError(f"object {sha256} could not be read: {error.strerror}") from error
+
+    def _arriving(self, sha256: str) -> Path:
+        path = self._path(sha256)
+        return path.with_name(f".{path.name}.arriving")
+
+    def arrived(self, sha256: str) -> int:
+        """How many bytes of an object that is still arriving are kept."""
+        path = self._arriving(sha256)
+        return path.stat().st_size if path.exists() else 0
+
+    def take_part(self, sha256: str, start: int, content: bytes, size: int) -> int:
+        """Keep a part of an object of `size` bytes; how many are kept then."""
+        if self.has(sha256):
+            return size
+        kept = self.arrived(sha256)
+        if start != kept or kept + len(content) > size:
+            raise ConflictError(f"{kept} bytes of {size} are here", code="object.part")
+        path = self._arriving(sha256)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
+                file.write(content)
+            if kept + len(content) == size:
+                whole = path.read_bytes()
+                path.unlink()
+                self._keep_whole(sha256, whole)
+        except OSError as error:
+            raise StoreError(f"object {sha256} could not be written: {error.strerror}") from error
+        return kept + len(content)
+
+    def _keep_whole(self, sha256: str, content: bytes) -> None:
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise IntegrityError(f"what came is not object {sha256}", code="object.damaged")
+        self.write(content)
+
+    def erase(self, sha256: str) -> None:
+        """Destroy the bytes; not held is a no-op."""
+        path = self._path(sha256)
+        try:
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir():
+                self._files.sync_folder(path.parent)
+        except OSError as error:
+            raise StoreError(f"object {sha256} could not be erased: {error.strerror}") from error
 
     def verify(self) -> list[str]:
         """Names of objects whose bytes are not what they were."""

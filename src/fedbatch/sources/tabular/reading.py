@@ -16,7 +16,15 @@ from fedbatch.sources.tabular.rules import Log
 from fedbatch.sources.tabular.text import read_text
 from fedbatch.standard.findings import Finding
 
-__all__ = ["Extraction", "Reading", "extract", "list_sheets", "open_for_extraction", "read_file"]
+__all__ = [
+    "Extraction",
+    "Reading",
+    "extract",
+    "is_whole",
+    "list_sheets",
+    "open_for_extraction",
+    "read_file",
+]
 
 ENDINGS: dict[str, tuple[Kind, ...]] = {
     ".csv": ("text",),
@@ -62,6 +70,30 @@ def read_file(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -> R
         file=SourceFile(name=loaded.name, size_bytes=len(loaded.content), sha256=loaded.sha256),
         tables=(table,),
         findings=(*log.findings(), *table.findings),
+    )
+
+
+def is_whole(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -> bool:
+    """Whether a text holds its table and nothing else: header, a unit row, data, blank rows.
+
+    False for a workbook, which can hide sheets, rows and columns.
+
+    Raises:
+        InputError: as `read_file`.
+    """
+    loaded = load_checked(path, layout, bounds)
+    if loaded.kind != "text":
+        return False
+    grid = read_grid(loaded, layout, "", bounds)
+    table = cut(grid, layout, loaded.name)
+    told = {table.header_row, *table.rows}
+    if any(column.unit for column in table.columns):
+        told.add(table.header_row + 1)
+    width = 1 + max((column.index for column in table.columns), default=0)
+    return all(
+        number in told and len(cells) <= width
+        for number, cells in enumerate(grid.rows, 1)
+        if any(cell.strip() for cell in cells)
     )
 
 

@@ -4,16 +4,27 @@ A result names its parameter by term, equipment class, position and qualifier, n
 code; and the place a value came from stands in the open, since the journal is private.
 """
 
+from typing import Literal
+
 import msgspec
 
 from fedbatch.standard import keys
-from fedbatch.standard.records import Equipment, Record, ResultFields
+from fedbatch.standard.records import (
+    Clock,
+    Equipment,
+    PointRole,
+    Record,
+    ResultFields,
+    SamplingModel,
+)
 from fedbatch.standard.registry import RECORD_TYPES
 from fedbatch.standard.values import Frozen
 
 __all__ = [
     "JournalEntry",
+    "JournalParameter",
     "JournalResult",
+    "JournalSeries",
     "Origin",
     "journal_key",
     "journal_struct",
@@ -46,6 +57,36 @@ class JournalResult(ResultFields, frozen=True, kw_only=True):
     equipment: str | None = None
 
 
+class JournalParameter(Frozen, frozen=True, kw_only=True):
+    """A parameter of a series, named by the dictionary; its index in the list is for ever."""
+
+    term: str
+    role: PointRole
+    unit: str
+    raw_unit: str
+    sampling_model: SamplingModel
+    between: Literal["step", "linear"]
+    equipment_class: str | None = None
+    position: str | None = None
+    qualifier: str | None = None
+    tag: str | None = None
+    scale: int | None = None
+
+
+class JournalSeries(Record, frozen=True, kw_only=True):
+    """Parameters measured together for a batch, or on a piece of equipment whose window tells it.
+
+    A segment's columns are named `<index>.<role>`.
+    """
+
+    series: str
+    parameters: tuple[JournalParameter, ...]
+    clock: Clock
+    precedence: Literal["live", "file"]
+    batch: str | None = None
+    equipment: str | None = None
+
+
 class JournalEntry(Frozen, frozen=True, kw_only=True):
     """One position of a journal. `by`: the person who took it in; `source`: the mapping's source."""
 
@@ -67,11 +108,15 @@ def parameter_name(
 
 def journal_struct(name: str) -> type[Record]:
     """The Python type in which a journal holds records of this type."""
+    if name == "series":
+        return JournalSeries
     return JournalResult if name == "result" else RECORD_TYPES[name].struct
 
 
 def journal_key(record: Record, source: str = "") -> tuple[str, ...]:
     """The business key of a record in a journal."""
+    if isinstance(record, JournalSeries):
+        return (record.series,)
     if isinstance(record, Equipment):
         # Sources are held against each other, so each one's statement stands for itself.
         return (*keys.key_of(record), source)

@@ -17,6 +17,7 @@ __all__ = [
     "LotTarget",
     "Mapping",
     "MappingRule",
+    "SeriesTarget",
     "TableLayout",
 ]
 
@@ -72,6 +73,22 @@ class LotTarget(Frozen, frozen=True, kw_only=True):
     product_header: str | None = None
 
 
+class SeriesTarget(Frozen, frozen=True, kw_only=True):
+    """That a column or tag is a series of points, and how its source samples (STANDARD S37).
+
+    `dead_band` in the rule's unit; intervals as ISO 8601 durations; `between` two points a line or a
+    step; `scale` decimals at least.
+    """
+
+    model: Literal["raw", "as_archived", "interpolated", "averaged"]
+    between: Literal["step", "linear"] = "linear"
+    dead_band: str | None = None
+    longest_interval: str | None = None
+    interval: str | None = None
+    window: str | None = None
+    scale: str | None = None
+
+
 class MappingRule(Frozen, frozen=True, kw_only=True):
     """Where (sheet, group, header, occurrence; tag in long tables) and exactly one target.
 
@@ -92,6 +109,7 @@ class MappingRule(Frozen, frozen=True, kw_only=True):
     raw_unit: str | None = None
     unit: str | None = None
     kind: Literal["number", "text", "code", "boolean"] = "number"
+    series: SeriesTarget | None = None
     field: str | None = None
     lot: LotTarget | None = None
     ignored: str | None = None
@@ -110,6 +128,13 @@ class MappingRule(Frozen, frozen=True, kw_only=True):
                 "exactly one of term, field, lot, ignored, open",
                 where=where,
                 found=", ".join(given) or "none",
+            )
+        if self.series is not None and (self.term is None or self.role == "result"):
+            raise InputError(
+                "a term and the role PV, SP or OUT for a series",
+                where=where,
+                found=self.term or given[0],
+                code="mapping.series",
             )
         if self.field is not None and self.field not in FIELDS:
             raise InputError(

@@ -1,0 +1,465 @@
+"""From a table of points to series: columns of numbers by batch or equipment, nothing cell by cell.
+
+A row that has no time or no place is held back as a whole; a text where a number is due stays in the
+series as a point without number, with its text and as bad quality, since that is what the source
+said at that instant.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from fedbatch.mapping.cells import Doubt, column_unit
+from fedbatch.mapping.extract import Extraction, Ground, extract
+from fedbatch.mapping.instants import NO_TIME, Micros, read_instants
+from fedbatch.mapping.matching import assign_rules
+from fedbatch.mapping.tables import Column as TableColumn
+from fedbatch.mapping.tables import SourceFile, Table
+from fedbatch.mapping.times import TimeProblem, TimeReader
+from fedbatch.series.arrow import Texts, compute, integers_of, one_array, pa, rows_of
+from fedbatch.series.blocks import (
+    Block,
+    Column,
+    ColumnPoints,
+    Integers,
+    Mark,
+    from_points,
+    from_rows,
+)
+from fedbatch.series.decimals import read_decimals
+from fedbatch.standard.findings import Finding, Place
+from fedbatch.standard.journals import JournalParameter, JournalSeries
+from fedbatch.standard.mappings import Mapping, MappingRule, SeriesTarget
+from fedbatch.standard.records import Clock, SamplingModel
+from fedbatch.standard.rulebook import finding
+from fedbatch.standard.values import AbsentReason, Quality, Value
+
+__all__ = ["PLACING", "SeriesDraft", "SeriesExtraction", "extract_series", "is_series"]
+
+# Fields that say where and when a row's points belong; every other field is of the batch.
+PLACING = frozenset({"observed_at", "tag", "value", "unit", "quality"})
+_OWNER = ("batch", "batch.partner", "equipment")
+_QUALITIES: dict[str, Quality] = {
+    "good": "good",
+    "uncertain": "uncertain",
+    "bad": "bad",
+    "missing": "missing",
+    "substituted": "substituted",
+}
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesDraft:
+    """One series of a table as it would be declared, and its points in the table's rows."""
+
+    series: JournalSeries
+    block: Block
+
+
+@dataclass(slots=True, kw_only=True)
+class SeriesExtraction:
+    """Series of a table, and what the rest of it says (batches, products, what is held back)."""
+
+    drafts: list[SeriesDraft] = field(default_factory=list)
+    rest: Extraction = field(default_factory=Extraction)
+
+
+def is_series(mapping: Mapping) -> bool:
+    """Whether a mapping reads points of series."""
+    return any(rule.series is not None for rule in mapping.rules)
+
+
+def extract_series(
+    table: Table, file: SourceFile, mapping: Mapping, ground: Ground
+) -> SeriesExtraction:
+    """Turn a table of points into series.
+
+    Raises:
+        InputError: the table's columns are not the mapping's.
+    """
+    return _Work(table, file, mapping, ground).run()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """A parameter's numbers in some rows of the table."""
+
+    parameter: JournalParameter
+    rows: Integers
+    column: Column
+
+
+class _Work:
+    """One table on its way; lives for one call."""
+
+    def __init__(self, table: Table, file: SourceFile, mapping: Mapping, ground: Ground) -> None:
+        self.table, self.file, self.mapping, self.ground = table, file, mapping, ground
+        self.assigned = assign_rules(table, mapping)
+        self.fields = {rule.field: column for column, rule in self.assigned if rule.field}
+        self.constants = {item.field: item.text for item in mapping.constants}
+        self.count = len(table.rows)
+        self.findings: list[Finding] = []
+        self.out = SeriesExtraction()
+
+    def run(self) -> SeriesExtraction:
+        times = self._times()
+        owners, names = self._owners()
+        is_placed = (times != NO_TIME) & np.isin(
+            owners, [i for i, name in enumerate(names) if any(name)]
+        )
+        reads = list(self._reads())
+        for number, name in enumerate(names):
+            rows = np.flatnonzero(is_placed & (owners == number))
+            if rows.size and any(name):
+                self._draft(name, rows, times, reads)
+        self.out.rest = self._rest(owners, len(names))
+        self.out.rest.findings += self.findings
+        self.out.rest.cells = self.count * len(self.table.columns)
+        self.out.rest.row_keys = [f"{name[0]}|{name[1]}" for name in names]
+        self.out.rest.ignored = {
+            column.header: rule.ignored for column, rule in self.assigned if rule.ignored
+        }
+        return self.out
+
+    # ---- rows
+
+    def _texts(self, name: str) -> Texts | None:
+        """A field's texts, trimmed; None where nothing says it."""
+        column = self.fields.get(name)
+        if column is not None:
+            return compute.utf8_trim_whitespace(_array(column))
+        if name in self.constants:
+            return one_array(pa.array([self.constants[name]] * self.count))
+        return None
+
+    def _times(self) -> Micros:
+        column = self.fields.get("observed_at")
+        if column is None:
+            self._held("row.incomplete", "", "no column", "a column of times (`observed_at`)")
+            return np.full(self.count, NO_TIME, dtype=np.int64)
+        mapping = self.mapping
+        reader = TimeReader(
+            formats=mapping.time_formats,
+            zone=self.ground.zone,
+            zone_name=mapping.zone,
+            zone_basis=mapping.zone_basis,
+            month_names=mapping.month_names,
+            clock_offset=mapping.clock_offset,
+        )
+        rule = next(rule for item, rule in self.assigned if item is column)
+        times, problems = read_instants(_array(column), reader, rule.time_format)
+        for first, last, problem in _stretches(problems):
+            where = self._locator(first, column)
+            found = (
+                column.texts[first]
+                if first == last
+                else f"{column.texts[first]} … {column.texts[last]}"
+            )
+            self._held(
+                problem.rule, where, found, f"{problem.expected}, in {last - first + 1} rows"
+            )
+        return times
+
+    def _held(self, rule: str, where: str, found: str, expected: str) -> None:
+        place = Place(file=self.file.name, scheme=self.table.scheme, locator=where)
+        self.findings.append(
+            finding(rule, place, found=found, expected=expected, effect="held_back")
+        )
+
+    def _locator(self, row: int, column: TableColumn) -> str:
+        return self.table.locator(self.table.rows[row], column.index)
+
+    def _owners(self) -> tuple[Integers, list[tuple[str, str, str]]]:
+        """For each row the number of its owner, and the owners: batch, partner's batch, equipment."""
+        parts = [self._texts(name) for name in _OWNER]
+        blank = one_array(pa.array([""] * self.count))
+        joined = compute.binary_join_element_wise(
+            *(p if p is not None else blank for p in parts), "\x1f"
+        )
+        encoded = compute.dictionary_encode(joined)
+        names = [tuple(text.split("\x1f")) for text in encoded.dictionary.to_pylist()]
+        owners = integers_of(encoded.indices.cast(pa.int64()))
+        for number, name in enumerate(names):
+            if not any(name):
+                rows = np.flatnonzero(owners == number)
+                self._held(
+                    "row.no_batch",
+                    f"row {self.table.rows[int(rows[0])]}",
+                    f"{rows.size} rows",
+                    "a batch number, or equipment",
+                )
+        return owners, [(a, b, c) for a, b, c in names]
+
+    # ---- parameters
+
+    def _reads(self) -> Iterator[_Read]:
+        if self.mapping.shape == "long":
+            yield from self._long_reads()
+            return
+        every = np.arange(self.count, dtype=np.int64)
+        quality = self._texts("quality")
+        for column, rule in self.assigned:
+            if rule.series is not None:
+                read = self._read(rule, rule.series, _array(column), every, column.unit, quality)
+                if read is not None:
+                    yield read
+
+    def _long_reads(self) -> Iterator[_Read]:
+        tags, values = self._texts("tag"), self.fields.get("value")
+        if tags is None or values is None:
+            self._held("row.incomplete", "", "no column", "columns of tags and values")
+            return
+        encoded = compute.dictionary_encode(tags)
+        places = integers_of(encoded.indices.cast(pa.int64()))
+        units, quality, texts = self._texts("unit"), self._texts("quality"), _array(values)
+        rules = {rule.tag: rule for rule in self.mapping.rules if rule.tag is not None}
+        for number, tag in enumerate(encoded.dictionary.to_pylist()):
+            rule, rows = rules.get(tag), np.flatnonzero(places == number)
+            if rule is None:
+                self._held("tag.unmapped", f"tag {tag}", f"{rows.size} rows", "a rule for the tag")
+            elif rule.series is not None:
+                said = units[int(rows[0])].as_py() if units is not None else ""
+                of_tag = rows_of(quality, rows) if quality is not None else None
+                read = self._read(rule, rule.series, rows_of(texts, rows), rows, said, of_tag)
+                if read is not None:
+                    yield read
+            elif rule.ignored is not None:
+                self.out.rest.ignored[tag] = rule.ignored
+
+    def _read(
+        self,
+        rule: MappingRule,
+        target: SeriesTarget,
+        texts: Texts,
+        rows: Integers,
+        unit_text: str,
+        quality: Texts | None,
+    ) -> _Read | None:
+        name = rule.tag or rule.header or ""
+        unit = column_unit(rule, unit_text, self.ground.units)
+        if isinstance(unit, Doubt):
+            self._held(
+                unit.rule, name, f"{len(rows)} rows in {unit_text or 'no unit'}", unit.expected
+            )
+            return None
+        if unit[0] is None:
+            return None
+        found = read_decimals(
+            compute.utf8_trim_whitespace(texts),
+            self.mapping.decimal_mark,
+            scale_min=int(target.scale or 0),
+        )
+        marks = {**found.column.marks, **self._unread(name, found.unread)}
+        if quality is not None:
+            _lay_quality(marks, quality)
+        column = Column(found.column.scale, found.column.numbers, found.column.present, marks)
+        parameter = _parameter(rule, target, unit[0].ucum, unit_text, found.column.scale)
+        return _Read(parameter, rows, column)
+
+    def _unread(self, name: str, unread: dict[int, str] | object) -> dict[int, Mark]:
+        """Texts among numbers: points without number, as bad as the source says they are."""
+        texts: dict[int, str] = dict(unread)  # type: ignore[call-overload] # a mapping by row
+        reasons = {item.text: item.reason for item in self.mapping.absent_texts}
+        if texts:
+            told = sorted(set(texts.values()))
+            shown = ", ".join(repr(text) for text in told[:_SHOWN])
+            more = f" and {len(told) - _SHOWN} others" if len(told) > _SHOWN else ""
+            place = Place(file=self.file.name, locator=name)
+            self.findings.append(
+                finding(
+                    "series.text",
+                    place,
+                    found=f"{shown}{more}, in {len(texts)} rows",
+                    expected="numbers",
+                )
+            )
+        return {
+            row: Mark(_absent_quality(reasons.get(text)), "", text) for row, text in texts.items()
+        }
+
+    # ---- one series
+
+    def _draft(
+        self, name: tuple[str, str, str], rows: Integers, times: Micros, reads: Sequence[_Read]
+    ) -> None:
+        parts = [(read, _rows_within(read.rows, rows)) for read in reads]
+        taken = [(read, places) for read, places in parts if places.size]
+        if not taken:
+            return
+        columns = {
+            f"{index}.{read.parameter.role}": _taken(read.column, places)
+            for index, (read, places) in enumerate(taken)
+        }
+        if self.mapping.shape == "long":
+            block = from_points(
+                {
+                    column: _points(times[read.rows[places]], columns[column])
+                    for column, (read, places) in zip(columns, taken, strict=True)
+                }
+            )
+        else:
+            block = from_rows(times[rows], columns)
+        self.out.drafts.append(
+            SeriesDraft(
+                series=self._declared(name, [read.parameter for read, _ in taken]), block=block
+            )
+        )
+
+    def _declared(
+        self, name: tuple[str, str, str], parameters: Sequence[JournalParameter]
+    ) -> JournalSeries:
+        own_id, (number, partner, piece) = self.ground.own_id, name
+        batch = (
+            own_id("batch", number)
+            if number
+            else own_id("batch.partner", partner)
+            if partner
+            else None
+        )
+        equipment = own_id("equipment", piece) if batch is None else None
+        mapping = self.mapping
+        return JournalSeries(
+            version=1,
+            series=own_id("series", f"{batch or equipment}|{mapping.source}"),
+            batch=batch,
+            equipment=equipment,
+            parameters=tuple(parameters),
+            precedence=mapping.precedence,
+            clock=Clock(
+                zone=mapping.zone,
+                zone_basis=mapping.zone_basis,
+                precision="microsecond" if "%f" in " ".join(mapping.time_formats) else "second",
+                clock_offset=mapping.clock_offset,
+            ),
+        )
+
+    # ---- what the rows say besides
+
+    def _rest(self, owners: Integers, count: int) -> Extraction:
+        """Batches and products, from the first row of each owner."""
+        told = [(c, r) for c, r in self.assigned if r.field and r.field not in PLACING]
+        if not any(rule.field not in _OWNER for _, rule in told):
+            return Extraction()
+        firsts = [int(np.flatnonzero(owners == number)[0]) for number in range(count)]
+        columns = tuple(_shortened(column, firsts) for column, _ in told)
+        small = Table(
+            sheet=self.table.sheet,
+            scheme=self.table.scheme,
+            extractor=self.table.extractor,
+            header_row=self.table.header_row,
+            rows=[self.table.rows[row] for row in firsts],
+            columns=columns,
+        )
+        mapping = msgspec.structs.replace(
+            self.mapping, rules=tuple(rule for _, rule in told), shape="row_a_batch"
+        )
+        return extract(small, self.file, mapping, self.ground)
+
+
+def _array(column: TableColumn) -> Texts:
+    texts = column.texts
+    return one_array(
+        texts if isinstance(texts, pa.Array | pa.ChunkedArray) else pa.array(texts, pa.string())
+    )
+
+
+def _shortened(column: TableColumn, rows: Sequence[int]) -> TableColumn:
+    return TableColumn(
+        index=column.index,
+        header=column.header,
+        texts=[str(column.texts[row]) for row in rows],
+        group=column.group,
+        unit=column.unit,
+    )
+
+
+def _stretches(problems: dict[int, TimeProblem]) -> Iterator[tuple[int, int, TimeProblem]]:
+    """Runs of rows with one problem: first row, last row."""
+    rows = sorted(problems)
+    start = 0
+    for at in range(1, len(rows) + 1):
+        ends = at == len(rows) or rows[at] != rows[at - 1] + 1
+        if ends or problems[rows[at]] != problems[rows[start]]:
+            yield rows[start], rows[at - 1], problems[rows[start]]
+            start = at
+
+
+def _rows_within(held: Integers, wanted: Integers) -> Integers:
+    """The places in `held` of those of its rows that are wanted; both rise."""
+    if held.size == wanted.size and bool(np.array_equal(held, wanted)):
+        return np.arange(held.size, dtype=np.int64)
+    return np.flatnonzero(np.isin(held, wanted, assume_unique=True))
+
+
+def _taken(column: Column, places: Integers) -> Column:
+    if places.size == column.numbers.size:
+        return column
+    kept = {}
+    if column.marks:
+        marked = np.fromiter(column.marks, dtype=np.int64, count=len(column.marks))
+        to = np.searchsorted(places, marked)
+        for row, place in zip(marked.tolist(), to.tolist(), strict=True):
+            if place < places.size and places[place] == row:
+                kept[place] = column.marks[row]
+    present = column.present[places] if column.present is not None else None
+    return Column(column.scale, column.numbers[places], present, kept)
+
+
+def _points(times: Micros, column: Column) -> ColumnPoints:
+    """A tag's points in order of time; rows without number and mark are none."""
+    exists = (
+        column.present.copy() if column.present is not None else np.ones(times.size, dtype=np.bool_)
+    )
+    exists[list(column.marks)] = True
+    rows = np.flatnonzero(exists)
+    rows = rows[np.argsort(times[rows], kind="stable")]
+    moved = {row: place for place, row in enumerate(rows.tolist())} if column.marks else {}
+    marks = {moved[row]: mark for row, mark in column.marks.items()}
+    present = column.present[rows] if column.present is not None else None
+    return ColumnPoints(times[rows], column.numbers[rows], present, marks, column.scale)
+
+
+def _lay_quality(marks: dict[int, Mark], quality: Texts) -> None:
+    """What the source says of each point; "good" needs no mark."""
+    encoded = compute.dictionary_encode(quality)
+    places = integers_of(encoded.indices.cast(pa.int64()))
+    for number, text in enumerate(encoded.dictionary.to_pylist()):
+        known = _QUALITIES.get(text.lower(), "" if not text else "uncertain")
+        if known in {"", "good"}:
+            continue
+        for row in np.flatnonzero(places == number).tolist():
+            before = marks.get(row, Mark())
+            marks[row] = Mark(before.quality or known, text, before.raw)
+
+
+def _absent_quality(reason: AbsentReason | None) -> str:
+    """A text stands for no value: missing where the mapping says why, else bad."""
+    return "bad" if reason in {None, "sensor_fault", "unreadable"} else "missing"
+
+
+def _parameter(
+    rule: MappingRule, target: SeriesTarget, unit: str, said: str, scale: int | None
+) -> JournalParameter:
+    band = target.dead_band
+    return JournalParameter(
+        term=rule.term or "",
+        equipment_class=rule.equipment_class,
+        position=rule.position,
+        qualifier=rule.qualifier,
+        role=rule.role if rule.role != "result" else "PV",
+        unit=unit,
+        raw_unit=said.strip() or rule.raw_unit or unit,
+        sampling_model=SamplingModel(
+            model=target.model,
+            dead_band=Value(kind="number", number=band, raw=band, unit=unit) if band else None,
+            longest_interval=target.longest_interval,
+            interval=target.interval,
+            window=target.window,
+        ),
+        between=target.between,
+        tag=rule.tag or rule.header,
+        scale=scale,
+    )

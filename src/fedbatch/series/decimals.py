@@ -1,0 +1,285 @@
+"""Columns of texts to exact numbers, and numbers back to texts.
+
+A column gets the smallest scale that holds every decimal in it. What a text says beyond its number
+(`+3`, `007`, `1e3`, or `7.0` where the column has two decimals) is kept as `raw`: it is evidence
+(STANDARD S7). A declared decimal mark says nothing beyond the number. What is no decimal is reported
+and never repaired.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Context, Decimal
+
+import numpy as np
+
+from fedbatch.series.arrow import (
+    Texts,
+    arrow,
+    bytes_of,
+    compute,
+    flags_of,
+    integers_of,
+    one_array,
+    rows_of,
+    scaled_of,
+)
+from fedbatch.series.blocks import DIGITS_MAX, Column, Flags, Floats, Integers, Mark, Numbers
+
+__all__ = ["Decimals", "decimal_text", "double_text", "numbers_as_written", "read_decimals"]
+
+_PLAIN = r"^-?[0-9]+(\.[0-9]+)?$"
+# Exponents of two digits: 10^±100 and beyond is no measurement, and writing it out would be an attack.
+_ODD = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
+_ODD_LENGTH_MAX = 200
+_CONTEXT = Context(prec=_ODD_LENGTH_MAX + 200)
+_POWERS: Integers = 10 ** np.arange(DIGITS_MAX + 1, dtype=np.int64)
+_ZERO, _POINT, _MINUS = b"0.-"
+_TEN = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decimals:
+    """A column, and by row the texts that are no decimal or do not fit beside the others.
+
+    Rows of `unread` and blank ones have no number and no mark.
+    """
+
+    column: Column
+    unread: Mapping[int, str] = field(default_factory=dict)
+
+
+def read_decimals(
+    texts: Texts,
+    decimal_mark: str = ".",
+    *,
+    scale_min: int = 0,
+    is_binary: bool = False,
+) -> Decimals:
+    """Read a column of texts.
+
+    Args:
+        texts: verbatim; "" or null is a row without a point.
+        decimal_mark: the one mark between units and tenths; no other mark is known.
+        scale_min: the scale is at least this.
+        is_binary: read binary64 instead of scaled integers.
+
+    Of numbers that do not all fit 18 digits at one scale, the scale is taken at which most do; the
+    others are `unread`.
+    """
+    plain = one_array(texts)
+    marked = plain if decimal_mark == "." else _with_points(plain, decimal_mark)
+    sizes = _Sizes.of(marked)
+    if is_binary:
+        return _binary(plain, marked, sizes)
+    if not sizes.blank.any() and _is_clean(marked):
+        scale = max(scale_min, int(sizes.decimals.max(initial=0)))
+        numbers = scaled_of(marked, scale)
+        if numbers is not None:
+            marks = _raw_marks(plain, ~_is_rendered(numbers, scale, sizes))
+            return Decimals(Column(scale, numbers, None, marks))
+    return _careful(plain, marked, sizes, scale_min)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sizes:
+    """Of each text: its length, the decimals after its point, whether it is blank."""
+
+    length: Integers
+    decimals: Integers
+    blank: Flags
+
+    @classmethod
+    def of(cls, texts: Texts) -> "_Sizes":
+        length = integers_of(compute.binary_length(texts))
+        point = integers_of(compute.find_substring(texts, "."))
+        return cls(length, np.where(point < 0, 0, length - point - 1), length == 0)
+
+
+def _with_points(texts: Texts, decimal_mark: str) -> Texts:
+    """The texts with points as marks; a point that stands there already is made no number."""
+    foreign = compute.replace_substring(texts, ".", "?")
+    return compute.replace_substring(foreign, decimal_mark, ".")
+
+
+def _is_clean(texts: Texts) -> bool:
+    """Whether digits, points and minus signs are all there is."""
+    content = bytes_of(texts)
+    return bool(
+        (((content - np.uint8(_ZERO)) < _TEN) | (content == _POINT) | (content == _MINUS)).all()
+    )
+
+
+def _is_rendered(numbers: Integers, scale: int, sizes: _Sizes) -> Flags:
+    """Whether each text is the number as it is written at the scale.
+
+    Of texts of digits, point and minus alone, that is so when the decimals are as many as the scale
+    and the digits before them as many as the number needs.
+    """
+    digits = sizes.length - (numbers < 0) - (1 if scale else 0)
+    lead = np.clip(digits - 1, 0, DIGITS_MAX)
+    is_shortest: Flags = (digits == scale + 1) | (np.abs(numbers) >= _POWERS[lead])
+    is_rendered: Flags = (sizes.decimals == scale) & (digits > scale) & is_shortest
+    return is_rendered
+
+
+def _raw_marks(texts: Texts, differs: Flags) -> dict[int, Mark]:
+    """Marks with the verbatim texts of the rows named; equal texts share one mark."""
+    rows = np.flatnonzero(differs)
+    if not rows.size:
+        return {}
+    coded = compute.dictionary_encode(rows_of(texts, rows))
+    marks = [Mark(raw=text) for text in coded.dictionary.to_pylist()]
+    return dict(zip(rows.tolist(), map(marks.__getitem__, coded.indices.to_pylist()), strict=True))
+
+
+# ---- columns that hold more than plain decimals
+
+
+def _careful(texts: Texts, marked: Texts, sizes: _Sizes, scale_min: int) -> Decimals:
+    is_plain = flags_of(compute.match_substring_regex(marked, _PLAIN))
+    odd, unread = _odd_numbers(texts, marked, np.flatnonzero(~is_plain & ~sizes.blank))
+    decimals, whole = _digits(marked, sizes, is_plain, odd)
+    scale = _best_scale(decimals, whole, scale_min)
+    fits = (decimals >= 0) & (decimals <= scale) & (whole <= DIGITS_MAX - scale)
+    numbers = np.zeros(len(texts), dtype=np.int64)
+    rows = np.flatnonzero(fits & is_plain)
+    found = scaled_of(rows_of(marked, rows), scale)
+    if found is None:
+        raise AssertionError(scale)  # every text taken is a decimal that fits
+    numbers[rows] = found
+    for row, number in odd.items():
+        if fits[row]:
+            numbers[row] = int(number.scaleb(scale, _CONTEXT))
+    for row in np.flatnonzero(~fits & (decimals >= 0)).tolist():
+        unread[row] = texts[row].as_py() or ""
+    is_same = fits & is_plain & _is_rendered(numbers, scale, sizes)
+    present = None if bool(fits.all()) else fits
+    return Decimals(Column(scale, numbers, present, _raw_marks(texts, fits & ~is_same)), unread)
+
+
+def _odd_numbers(
+    texts: Texts, marked: Texts, rows: Integers
+) -> tuple[dict[int, Decimal], dict[int, str]]:
+    """By row: numbers in texts that are not plain, and texts that are no numbers."""
+    known: dict[str, Decimal | None] = {}
+    odd, unread = {}, {}
+    pairs = zip(rows_of(texts, rows).to_pylist(), rows_of(marked, rows).to_pylist(), strict=True)
+    for row, (text, written) in zip(rows.tolist(), pairs, strict=True):
+        if written not in known:
+            known[written] = _odd_number(written)
+        number = known[written]
+        if number is None:
+            unread[row] = text
+        else:
+            odd[row] = number
+    return odd, unread
+
+
+def _odd_number(text: str) -> Decimal | None:
+    stripped = text.strip()
+    if len(stripped) > _ODD_LENGTH_MAX or _ODD.fullmatch(stripped) is None:
+        return None
+    number = Decimal(stripped)
+    # Written out, so that 1e3 has no decimals and three noughts.
+    return number if _exponent(number) <= 0 else Decimal(format(number, "f"))
+
+
+def _exponent(number: Decimal) -> int:
+    """The power of ten of a finite number's last digit."""
+    return int(number.as_tuple().exponent)
+
+
+def _digits(
+    marked: Texts, sizes: _Sizes, is_plain: Flags, odd: Mapping[int, Decimal]
+) -> tuple[Integers, Integers]:
+    """Decimals (-1: no number) and digits before the point, leading noughts left out."""
+    decimals = np.where(is_plain, sizes.decimals, -1)
+    trimmed = compute.utf8_ltrim(marked, "-0")
+    length = integers_of(compute.binary_length(trimmed))
+    whole = length - sizes.decimals - (sizes.decimals > 0)
+    for row, number in odd.items():
+        decimals[row] = -_exponent(number)
+        whole[row] = max(0, number.adjusted() + 1) if number else 0
+    return decimals, np.maximum(whole, 0)
+
+
+def _best_scale(decimals: Integers, whole: Integers, scale_min: int) -> int:
+    """The smallest scale at which most numbers fit 18 digits."""
+    is_number = decimals >= 0
+    most, best = -1, scale_min
+    for scale in range(scale_min, DIGITS_MAX + 1):
+        fitting = int(
+            np.count_nonzero(is_number & (decimals <= scale) & (whole <= DIGITS_MAX - scale))
+        )
+        if fitting > most:
+            most, best = fitting, scale
+    return best
+
+
+# ---- binary64
+
+
+def _binary(texts: Texts, marked: Texts, sizes: _Sizes) -> Decimals:
+    is_plain = flags_of(compute.match_substring_regex(marked, _PLAIN))
+    odd, unread = _odd_numbers(texts, marked, np.flatnonzero(~is_plain & ~sizes.blank))
+    numbers = np.zeros(len(texts), dtype=np.float64)
+    rows = np.flatnonzero(is_plain)
+    numbers[rows] = compute.cast(rows_of(marked, rows), arrow.float64()).to_numpy()
+    for row, number in odd.items():
+        numbers[row] = float(number)
+    present = is_plain.copy()
+    present[list(odd)] = True
+    differs = present & ~_is_shortest(numbers, texts)
+    return Decimals(
+        Column(None, numbers, None if present.all() else present, _raw_marks(texts, differs)),
+        unread,
+    )
+
+
+def _is_shortest(numbers: Floats, texts: Texts) -> Flags:
+    """Whether each text is the shortest that reads back to its number (as RFC 8785 writes it)."""
+    written = compute.cast(arrow.array(numbers), arrow.string())
+    same = flags_of(compute.equal(written, texts))
+    for row in np.flatnonzero(~same).tolist():
+        same[row] = double_text(float(numbers[row])) == texts[row].as_py()
+    return same
+
+
+# ---- numbers to texts
+
+
+def decimal_text(number: int, scale: int) -> str:
+    """A scaled integer as a decimal with all decimals of its scale."""
+    digits = str(abs(number)).rjust(scale + 1, "0")
+    text = f"{digits[:-scale]}.{digits[-scale:]}" if scale else digits
+    return f"-{text}" if number < 0 else text
+
+
+def double_text(number: float) -> str:
+    """A finite double as RFC 8785 writes it: the shortest digits that read back, as ECMAScript does."""
+    if number == 0:
+        return "0"
+    shortest = Decimal(repr(number)).normalize(_CONTEXT)
+    sign, digits, _ = shortest.as_tuple()
+    exponent = _exponent(shortest)
+    text = "".join(map(str, digits))
+    point = len(text) + exponent
+    if 0 < point <= 21:  # noqa: PLR2004 - bounds of ECMAScript's Number::toString
+        text = text.ljust(point, "0") if exponent >= 0 else f"{text[:point]}.{text[point:]}"
+    elif -6 < point <= 0:  # noqa: PLR2004 - as above
+        text = f"0.{'0' * -point}{text}"
+    else:
+        lead = text if len(text) == 1 else f"{text[0]}.{text[1:]}"
+        text = f"{lead}e{point - 1:+d}"
+    return f"-{text}" if sign else text
+
+
+def numbers_as_written(numbers: Numbers, scale: int | None) -> list[int | str]:
+    """Numbers as STANDARD S38 writes them: integers at the scale, decimals from 2^53, doubles as text."""
+    if scale is None:
+        return [double_text(number) for number in numbers.tolist()]
+    return [
+        number if -(2**53) < number < 2**53 else decimal_text(number, scale)
+        for number in numbers.tolist()
+    ]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fedbatch.mapping.times import TimeProblem, TimeReader
-from fedbatch.series.arrow import Texts, compute, integers_of, pa
+from fedbatch.series.arrow import Texts, arrow, compute, integers_of
 from fedbatch.standard.values import Time
 
 __all__ = ["NO_TIME", "Micros", "instant_of", "micros_of", "read_instants"]
@@ -27,7 +27,7 @@ Micros = npt.NDArray[np.int64]
 
 def micros_of(instant: str) -> int:
     """Microseconds since 1970 UTC of an instant as the standard writes it."""
-    moment = datetime.fromisoformat(instant.replace("Z", "+00:00")).replace(tzinfo=None)
+    moment = datetime.fromisoformat(instant).replace(tzinfo=None)
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
@@ -62,7 +62,7 @@ def _read_plain(texts: Texts, form: str, zone: tzinfo) -> Micros:
     trimmed = compute.utf8_trim_whitespace(texts)
     form = form.replace("%T", "%H:%M:%S")
     parsed = compute.strptime(trimmed, format=form, unit="us", error_is_null=True)
-    return _placed(integers_of(compute.fill_null(parsed.cast(pa.int64()), NO_TIME)), zone)
+    return _placed(integers_of(compute.fill_null(parsed.cast(arrow.int64()), NO_TIME)), zone)
 
 
 def _placed(local: Micros, zone: tzinfo) -> Micros:

@@ -6,6 +6,7 @@ said at that instant.
 """
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 
 import msgspec
@@ -18,7 +19,7 @@ from fedbatch.mapping.matching import assign_rules
 from fedbatch.mapping.tables import Column as TableColumn
 from fedbatch.mapping.tables import SourceFile, Table
 from fedbatch.mapping.times import TimeProblem, TimeReader
-from fedbatch.series.arrow import Texts, compute, integers_of, one_array, pa, rows_of
+from fedbatch.series.arrow import Texts, arrow, compute, integers_of, one_array, rows_of
 from fedbatch.series.blocks import (
     Block,
     Column,
@@ -132,7 +133,7 @@ class _Work:
         if column is not None:
             return compute.utf8_trim_whitespace(_array(column))
         if name in self.constants:
-            return one_array(pa.array([self.constants[name]] * self.count))
+            return one_array(arrow.array([self.constants[name]] * self.count))
         return None
 
     def _times(self) -> Micros:
@@ -175,13 +176,13 @@ class _Work:
     def _owners(self) -> tuple[Integers, list[tuple[str, str, str]]]:
         """For each row the number of its owner, and the owners: batch, partner's batch, equipment."""
         parts = [self._texts(name) for name in _OWNER]
-        blank = one_array(pa.array([""] * self.count))
+        blank = one_array(arrow.array([""] * self.count))
         joined = compute.binary_join_element_wise(
             *(p if p is not None else blank for p in parts), "\x1f"
         )
         encoded = compute.dictionary_encode(joined)
         names = [tuple(text.split("\x1f")) for text in encoded.dictionary.to_pylist()]
-        owners = integers_of(encoded.indices.cast(pa.int64()))
+        owners = integers_of(encoded.indices.cast(arrow.int64()))
         for number, name in enumerate(names):
             if not any(name):
                 rows = np.flatnonzero(owners == number)
@@ -213,7 +214,7 @@ class _Work:
             self._held("row.incomplete", "", "no column", "columns of tags and values")
             return
         encoded = compute.dictionary_encode(tags)
-        places = integers_of(encoded.indices.cast(pa.int64()))
+        places = integers_of(encoded.indices.cast(arrow.int64()))
         units, quality, texts = self._texts("unit"), self._texts("quality"), _array(values)
         rules = {rule.tag: rule for rule in self.mapping.rules if rule.tag is not None}
         for number, tag in enumerate(encoded.dictionary.to_pylist()):
@@ -259,9 +260,9 @@ class _Work:
         parameter = _parameter(rule, target, unit[0].ucum, unit_text, found.column.scale)
         return _Read(parameter, rows, column)
 
-    def _unread(self, name: str, unread: dict[int, str] | object) -> dict[int, Mark]:
+    def _unread(self, name: str, unread: MappingOf[int, str]) -> dict[int, Mark]:
         """Texts among numbers: points without number, as bad as the source says they are."""
-        texts: dict[int, str] = dict(unread)  # type: ignore[call-overload] # a mapping by row
+        texts = dict(unread)
         reasons = {item.text: item.reason for item in self.mapping.absent_texts}
         if texts:
             told = sorted(set(texts.values()))
@@ -360,10 +361,7 @@ class _Work:
 
 
 def _array(column: TableColumn) -> Texts:
-    texts = column.texts
-    return one_array(
-        texts if isinstance(texts, pa.Array | pa.ChunkedArray) else pa.array(texts, pa.string())
-    )
+    return one_array(arrow.array(column.texts, arrow.string()))
 
 
 def _shortened(column: TableColumn, rows: Sequence[int]) -> TableColumn:
@@ -425,7 +423,7 @@ def _points(times: Micros, column: Column) -> ColumnPoints:
 def _lay_quality(marks: dict[int, Mark], quality: Texts) -> None:
     """What the source says of each point; "good" needs no mark."""
     encoded = compute.dictionary_encode(quality)
-    places = integers_of(encoded.indices.cast(pa.int64()))
+    places = integers_of(encoded.indices.cast(arrow.int64()))
     for number, text in enumerate(encoded.dictionary.to_pylist()):
         known = _QUALITIES.get(text.lower(), "" if not text else "uncertain")
         if known in {"", "good"}:

@@ -8,6 +8,7 @@ import msgspec
 from fedbatch.errors import InputError
 from fedbatch.mapping.extract import extract
 from fedbatch.mapping.matching import difference, fingerprint, mapping_fingerprint
+from fedbatch.mapping.series import extract_series, is_series
 from fedbatch.mapping.tables import Table
 from fedbatch.node.home import Home
 from fedbatch.node.mapping_files import check_zone
@@ -15,6 +16,7 @@ from fedbatch.ports import AuditNote, Person
 from fedbatch.services.checking import source_findings
 from fedbatch.services.intake import IntakeReport, take_in, write_journal_entry
 from fedbatch.services.mappings import check_mapping
+from fedbatch.services.series_intake import take_in_points
 from fedbatch.sources.tabular import Layout, Reading, read_file
 from fedbatch.standard.findings import Finding
 from fedbatch.standard.mappings import Mapping, TableLayout
@@ -201,9 +203,35 @@ def import_file(
 def _take_table(
     home: Home, reading: Reading, table: Table, mapping: Mapping, person: Person, reason: str
 ) -> IntakeReport:
+    if is_series(mapping):
+        return _take_points(home, reading, table, mapping, person, reason)
     extraction = extract(table, reading.file, mapping, home.ground(mapping))
     findings: list[Finding] = [*reading.findings]
     findings += source_findings(table, reading.file, mapping, extraction, home.clock.now())
     return take_in(
         extraction, reading.file, mapping, home.intake(person), findings=findings, reason=reason
     )
+
+
+def _take_points(
+    home: Home, reading: Reading, table: Table, mapping: Mapping, person: Person, reason: str
+) -> IntakeReport:
+    """Series of one table: segments first, durable, then the entries that name them."""
+    found = extract_series(table, reading.file, mapping, home.ground(mapping))
+    intake = home.intake(person)
+    told = take_in_points(
+        found.drafts, reading.file, mapping, intake, home.journal_objects, reason
+    )
+    report = take_in(
+        found.rest,
+        reading.file,
+        mapping,
+        intake,
+        findings=[*reading.findings, *told.findings],
+        reason=reason,
+        points=told.entries,
+    )
+    report.new += told.new
+    report.corrected += told.corrected
+    report.unchanged += told.unchanged
+    return report

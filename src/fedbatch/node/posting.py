@@ -68,6 +68,7 @@ def make_plan(home: Home, known: KnownAgreement) -> SharePlan:
         ids=home.ids,
         clock=home.clock,
         units=home.units,
+        objects=home.journal_objects,
         files=whole_files(home) if grants_files(body) else (),
     )
     return plan(sharing)
@@ -91,6 +92,8 @@ def post_plan(
         if not objects.has(sha256):
             # Durable before the entry that names it.
             objects.write(home.journal_objects.read(sha256))
+    for content in made.segments.values():
+        objects.write(content)
     for start in range(0, len(entries), GROUP):
         group = entries[start : start + GROUP]
         detail = f"{known.agreement}: {len(group)} entries"

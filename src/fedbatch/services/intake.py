@@ -79,6 +79,7 @@ def take_in(
     *,
     findings: Sequence[Finding] = (),
     reason: str = "the file was sent again with another value",
+    points: Sequence[NewJournalEntry] = (),
 ) -> IntakeReport:
     """Enter one extraction into the journal.
 
@@ -89,8 +90,10 @@ def take_in(
         intake: journal, ids, clock and person.
         findings: what reading the file found.
         reason: why values that changed were corrected.
+        points: entries of series and sealed stretches, written with the rest.
     """
     work = _Work(file=file, mapping=mapping, intake=intake, reason=reason)
+    work.entries += points
     return work.run(extraction, findings)
 
 

@@ -15,17 +15,26 @@ from dataclasses import dataclass, field
 import msgspec
 
 from fedbatch.ledger.tree import leaf_hash
-from fedbatch.ports import Clock, HeldItem, Ids, JournalHead, JournalStore, LedgerHead
+from fedbatch.mapping.instants import micros_of
+from fedbatch.ports import Clock, HeldItem, Ids, JournalHead, JournalStore, LedgerHead, Objects
 from fedbatch.rules.due import parse_duration
 from fedbatch.rules.rights import Measured, bind, find_right, status_reaches, visible_fields
 from fedbatch.rules.windows import Window, agreed_windows, batch_at
 from fedbatch.services.numbering import PARTNER_SYSTEM, journal_batches
 from fedbatch.services.posting import Ledgering, Post
+from fedbatch.services.series_sharing import SeriesSharing, Stretch
 from fedbatch.standard import records
 from fedbatch.standard.agreements import AgreedParameter, AgreedProduct, AgreementBody, Right
 from fedbatch.standard.envelope import read_entry
 from fedbatch.standard.findings import Finding, Place
-from fedbatch.standard.journals import JournalEntry, JournalResult, Origin, journal_struct
+from fedbatch.standard.journals import (
+    JournalEntry,
+    JournalParameter,
+    JournalResult,
+    JournalSeries,
+    Origin,
+    journal_struct,
+)
 from fedbatch.standard.rulebook import RULES_VERSION, finding
 from fedbatch.standard.units import UnitTable
 from fedbatch.standard.values import (
@@ -85,7 +94,8 @@ class SharePlan:
 
     `post` holds the entries; `skipped` counts records by the reason they stay; `withheld` names
     held-back items of which only their finding crosses. `objects` are the journal's objects that the
-    entries name, by SHA-256; `destroyed` those that this agreement's folder keeps no longer.
+    entries name, by SHA-256; `destroyed` those that this agreement's folder keeps no longer;
+    `segments` new ones with their bytes.
     """
 
     post: Post
@@ -95,6 +105,7 @@ class SharePlan:
     considered: int = 0
     objects: list[str] = field(default_factory=list)
     destroyed: list[str] = field(default_factory=list)
+    segments: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +130,7 @@ class Sharing:
     ids: Ids
     clock: Clock
     units: UnitTable
+    objects: Objects
     files: Sequence[WholeFile] = ()
 
 
@@ -169,6 +181,7 @@ class _Work:
         for name in _ORDER:
             for head in by_type[name]:
                 self._consider(name, head)
+        self._share_series()
         self._share_approvals()
         self._share_held()
         return self.plan
@@ -627,6 +640,64 @@ class _Work:
             recorded_at=record.recorded_at,
             provenance=self._provenance(entry),
         )
+
+    # ---- series
+
+    def _share_series(self) -> None:
+        """Sealed stretches of series; a series has one value status, and it stays provisional."""
+        rights = any(right.record_type == "series" for right in self.body.rights)
+        if not rights or not status_reaches(None, self.body.status_policy.send_from):
+            return
+        sharing = self.sharing
+        work = SeriesSharing(
+            journal=sharing.journal,
+            objects=sharing.objects,
+            post=self.plan.post,
+            units=sharing.units,
+            ledger=sharing.place.ledger,
+            posted=sharing.posted,
+            read_own=sharing.read_own,
+            stretches=self._stretches,
+            agreed=self._agreed,
+            pseudonym=self._pseudonym,
+            correction=self._correction,
+        )
+        before = len(self.plan.post.entries)
+        work.run()
+        for entry in self.plan.post.entries[before:]:
+            self.plan.by_type[entry.type if not entry.is_withdrawn else "withdrawal of sealed"] += 1
+        self.plan.segments = work.segments
+        self.plan.destroyed += work.destroyed
+        self.plan.findings += work.findings
+        self.plan.skipped.update({k: v for k, v in work.counts.items() if k != "sealed"})
+
+    def _stretches(self, series: JournalSeries) -> list[Stretch]:
+        """The batches of this agreement that a series tells of, and from when to when."""
+        if series.batch is not None:
+            batch = self._one(series.batch)
+            return [Stretch(batch=batch)] if batch in self.batches else []
+        windows = self.windows.get(series.equipment or "", [])
+        return [
+            Stretch(batch=item.batch, from_=micros_of(item.start), to=micros_of(item.end))
+            for item in windows
+            if item.batch in self.batches and item.end is not None
+        ]
+
+    def _agreed(self, parameter: JournalParameter, batch: str) -> AgreedParameter | None:
+        """The agreed parameter of a series' one, if there is a right to it."""
+        agreed = bind(
+            self.body,
+            Measured(
+                parameter.term,
+                parameter.equipment_class,
+                parameter.position,
+                parameter.qualifier,
+                parameter.role,
+            ),
+        )
+        if agreed is None or self._right("series", batch, agreed) is None:
+            return None
+        return agreed
 
     # ---- the other types
 

@@ -1,0 +1,264 @@
+"""Points of a file into the journal: sealed at once, each stretch told once, corrections by window.
+
+A file sent again adds what it says anew. Where it says otherwise, the stretch from the first to the
+last differing point is sealed anew as a correction; what it no longer says is a finding.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from fedbatch.mapping.instants import instant_of, micros_of
+from fedbatch.mapping.series import SeriesDraft
+from fedbatch.mapping.tables import SourceFile
+from fedbatch.ports import JournalHead, JournalStore, NewJournalEntry, Objects
+from fedbatch.series.blocks import Block, Column, between, count, select
+from fedbatch.series.comparing import compare
+from fedbatch.series.counting import Piece, reckon
+from fedbatch.series.segments import points_hash, read_segment, split_block, write_segment
+from fedbatch.services.intake import Intake, write_journal_entry
+from fedbatch.standard.findings import Finding, Place
+from fedbatch.standard.journals import JournalParameter, JournalSeries, Origin
+from fedbatch.standard.mappings import Mapping
+from fedbatch.standard.records import Sealed
+from fedbatch.standard.rulebook import finding
+from fedbatch.standard.values import Correction, ObjectReference
+
+__all__ = ["JOURNAL", "Told", "read_pieces", "sealed_of", "take_in_points"]
+
+# What stands for a ledger in the segments of a journal.
+JOURNAL = "journal"
+
+
+@dataclass(slots=True)
+class Told:
+    """What became of a file's points."""
+
+    entries: list[NewJournalEntry]
+    findings: list[Finding]
+    new: int = 0
+    corrected: int = 0
+    unchanged: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedHead:
+    """A sealed stretch of a journal's series, with the head under which it stands."""
+
+    head: JournalHead
+    record: Sealed
+
+
+def sealed_of(journal: JournalStore) -> dict[str, list[SealedHead]]:
+    """The sealed stretches of every series of a journal, in its order."""
+    found: dict[str, list[SealedHead]] = {}
+    heads = journal.heads(("sealed",)).values()
+    for head in sorted(heads, key=lambda item: item.index):
+        if not head.is_withdrawn:
+            entry = journal.read(head.index)
+            record = msgspec.json.decode(bytes(entry.data), type=Sealed)
+            found.setdefault(str(record.series), []).append(SealedHead(head=head, record=record))
+    return found
+
+
+def read_pieces(stretches: Sequence[SealedHead], objects: Objects) -> list[Piece]:
+    """Sealed stretches of one series of a journal with their points, as they are to be reckoned."""
+    return [_piece(item, objects) for item in stretches]
+
+
+def _piece(item: SealedHead, objects: Objects) -> Piece:
+    record = item.record
+    content = objects.read(record.segment.sha256)
+    window = None
+    if record.correction is not None:
+        window = (micros_of(record.from_), micros_of(record.to))
+    return Piece(
+        block=read_segment(content, ledger=JOURNAL, series=str(record.series)),
+        index=item.head.index,
+        is_file=record.entries is None,
+        window=window,
+        is_late=record.late,
+    )
+
+
+def take_in_points(
+    drafts: Sequence[SeriesDraft],
+    file: SourceFile,
+    mapping: Mapping,
+    intake: Intake,
+    objects: Objects,
+    reason: str,
+) -> Told:
+    """Seal what a file says of its series; its segments are durable when this returns."""
+    work = _Work(file, mapping, intake, objects, reason)
+    for draft in drafts:
+        work.take(draft)
+    return work.told
+
+
+class _Work:
+    """The points of one file on their way."""
+
+    def __init__(
+        self, file: SourceFile, mapping: Mapping, intake: Intake, objects: Objects, reason: str
+    ) -> None:
+        self.file, self.mapping, self.intake = file, mapping, intake
+        self.objects, self.reason = objects, reason
+        self.now = intake.clock.now()
+        self.told = Told([], [])
+        self.heads = intake.journal.heads(("series",))
+        self.sealed = sealed_of(intake.journal)
+
+    def take(self, draft: SeriesDraft) -> None:
+        declared, block = self._declare(draft)
+        first, last = int(block.times[0]), int(block.times[-1])
+        stretches = [
+            item
+            for item in self.sealed.get(declared.series, [])
+            if micros_of(item.record.first) <= last and micros_of(item.record.last) >= first
+        ]
+        shown = reckon(read_pieces(stretches, self.objects), precedence="file")
+        found = compare(shown.block, block)
+        self.told.unchanged += found.equal
+        if found.gone:
+            self._note_gone(declared, found.gone)
+        new = found.new
+        if found.from_ is not None and found.to is not None:
+            window = between(block, found.from_, found.to + 1)
+            touched = tuple(
+                item.head.entry_id for item in stretches if _overlaps(item.record, found.from_, found.to)
+            )
+            self._seal(declared, window, (found.from_, found.to + 1), touched)
+            self.told.corrected += count(window)
+            parts = (between(new, first, found.from_), between(new, found.to + 1, last + 1))
+        else:
+            parts = (new,)
+        for part in parts:
+            for piece in split_block(part) if count(part) else ():
+                self._seal(declared, piece, (int(piece.times[0]), int(piece.times[-1]) + 1), ())
+                self.told.new += count(piece)
+
+    def _note_gone(self, declared: JournalSeries, gone: int) -> None:
+        place = Place(file=self.file.name, type="series", key=(declared.series,))
+        self.told.findings.append(
+            finding(
+                "file.row_vanished",
+                place,
+                found=f"{gone} points fewer",
+                expected="the points that the source told before",
+            )
+        )
+
+    # ---- declaring
+
+    def _declare(self, draft: SeriesDraft) -> tuple[JournalSeries, Block]:
+        """The series as the journal has it with what is new, and the block under its indexes."""
+        head = self.heads.get(("series", (draft.series.series,)))
+        if head is None:
+            self._enter_series(draft.series, None)
+            return draft.series, draft.block
+        entry = self.intake.journal.read(head.index)
+        known = msgspec.json.decode(bytes(entry.data), type=JournalSeries)
+        parameters, columns = list(known.parameters), {}
+        for at, parameter in enumerate(draft.series.parameters):
+            index = _index_of(parameters, parameter)
+            if index == len(parameters):
+                parameters.append(parameter)
+            columns[f"{index}.{parameter.role}"] = draft.block.columns[f"{at}.{parameter.role}"]
+        block = Block(draft.block.times, columns, draft.block.rows)
+        declared = msgspec.structs.replace(known, parameters=tuple(parameters))
+        if len(parameters) > len(known.parameters):
+            self._enter_series(declared, head)
+        return declared, block
+
+    def _enter_series(self, series: JournalSeries, head: JournalHead | None) -> None:
+        version = head.version + 1 if head is not None else 1
+        if head is not None:
+            series = msgspec.structs.replace(
+                series,
+                version=version,
+                supersedes=head.entry_id,
+                correction=self._correction("further parameters"),
+            )
+        self._enter("series", (series.series,), series, version)
+
+    def _correction(self, reason: str) -> Correction:
+        return Correction(
+            kind="correct", reason_code="source_changed", reason=reason, by=self.intake.by
+        )
+
+    # ---- sealing
+
+    def _seal(
+        self,
+        series: JournalSeries,
+        block: Block,
+        window: tuple[int, int],
+        supersedes: tuple[str, ...],
+    ) -> None:
+        """Keep the segment, then enter the stretch."""
+        parameters = [msgspec.to_builtins(item) for item in series.parameters]
+        content = write_segment(block, ledger=JOURNAL, series=series.series, parameters=parameters)
+        name = self.objects.write(content)
+        sealed = self.intake.ids.fresh("sealed")
+        record = Sealed(
+            version=1,
+            sealed=sealed,
+            series=series.series,
+            from_=instant_of(window[0]),
+            to=instant_of(window[1]),
+            segment=ObjectReference(sha256=name, bytes=len(content)),
+            points_hash=points_hash(block),
+            count=count(block),
+            first=instant_of(int(block.times[0])),
+            last=instant_of(int(block.times[-1])),
+            complete_until=instant_of(window[1]),
+            supersedes=supersedes or None,
+            correction=self._correction(self.reason) if supersedes else None,
+        )
+        self._enter("sealed", (sealed,), record, 1)
+
+    def _enter(
+        self, type_: str, key: tuple[str, ...], record: JournalSeries | Sealed, version: int
+    ) -> None:
+        origin = Origin(
+            artefact=self.file.sha256,
+            scheme="bytes",
+            locator=f"0-{self.file.size_bytes - 1}",
+            extractor=self.mapping.extractor,
+            mapping=self.mapping.source,
+        )
+        self.told.entries.append(
+            write_journal_entry(
+                record,
+                type_=type_,
+                key=key,
+                entry_id=self.intake.ids.fresh("j"),
+                time=self.now,
+                by=self.intake.by,
+                source=self.mapping.source,
+                origins=(origin,),
+                version=version,
+            )
+        )
+
+
+def _overlaps(record: Sealed, first: int, last: int) -> bool:
+    return micros_of(record.from_) <= last and micros_of(record.to) > first
+
+
+def _index_of(known: Sequence[JournalParameter], wanted: JournalParameter) -> int:
+    """Where a parameter stands among those known; behind them if it is new."""
+    names = [_name(item) for item in known]
+    return names.index(_name(wanted)) if _name(wanted) in names else len(names)
+
+
+def _name(parameter: JournalParameter) -> tuple[str | None, ...]:
+    return (
+        parameter.term,
+        parameter.equipment_class,
+        parameter.position,
+        parameter.qualifier,
+        parameter.role,
+    )

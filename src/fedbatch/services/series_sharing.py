@@ -1,0 +1,274 @@
+"""Series from the own journal into one agreement's ledger: what its rights and windows allow.
+
+A journal tells series by source and batch or equipment; a ledger has one series a batch. Each sealed
+stretch of the journal becomes a segment of its own under the agreement's codes and units, cut to the
+batch's windows, so that nothing of another batch is in any file.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import msgspec
+
+from fedbatch.mapping.instants import instant_of, micros_of
+from fedbatch.ports import JournalStore, LedgerHead, Objects
+from fedbatch.rules.windows import Window
+from fedbatch.series.blocks import Block, Column, between, count
+from fedbatch.series.converting import Converter, make_converter
+from fedbatch.series.segments import points_hash, read_segment, write_segment
+from fedbatch.services.posting import Post
+from fedbatch.services.series_intake import JOURNAL, SealedHead, sealed_of
+from fedbatch.standard import records
+from fedbatch.standard.agreements import AgreedParameter
+from fedbatch.standard.envelope import read_entry
+from fedbatch.standard.findings import Finding, Place
+from fedbatch.standard.journals import JournalParameter, JournalSeries
+from fedbatch.standard.rulebook import finding
+from fedbatch.standard.units import UnitTable
+from fedbatch.standard.values import Correction, ObjectReference
+
+__all__ = ["SeriesSharing", "Stretch"]
+
+FOREVER = 1 << 62
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A batch of the agreement (own id) and from when to when (µs) a series told of it."""
+
+    batch: str
+    from_: int = -FOREVER
+    to: int = FOREVER
+
+
+@dataclass(slots=True, kw_only=True)
+class SeriesSharing:
+    """What sharing series works with; the rest of sharing hands in how it names and allows things."""
+
+    journal: JournalStore
+    objects: Objects
+    post: Post
+    units: UnitTable
+    ledger: str
+    posted: dict[str, str]
+    read_own: Callable[[int], bytes]
+    stretches: Callable[[JournalSeries], list[Stretch]]
+    agreed: Callable[[JournalParameter, str], AgreedParameter | None]
+    pseudonym: Callable[[str, str], str]
+    correction: Callable[[Correction | None], Correction | None]
+    segments: dict[str, bytes] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    destroyed: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Plan everything that is not posted yet; nothing is written."""
+        stretches = sealed_of(self.journal)
+        for head in sorted(self.journal.heads(("series",)).values(), key=lambda item: item.index):
+            if head.is_withdrawn or head.key[0] not in stretches:
+                continue
+            entry = self.journal.read(head.index)
+            series = msgspec.json.decode(bytes(entry.data), type=JournalSeries)
+            for stretch in self.stretches(series):
+                self._share(series, stretch, stretches[series.series])
+
+    def _share(self, series: JournalSeries, stretch: Stretch, sealed: Sequence[SealedHead]) -> None:
+        told = [item for item in sealed if _overlaps(item.record, stretch)]
+        due = [item for item in told if self._is_due(item, stretch)]
+        if not due:
+            return
+        declared, columns = self._declared(series, stretch.batch)
+        if not columns:
+            self._count("series without an agreed parameter or a right to it", len(due))
+            return
+        for item in due:
+            self._share_sealed(declared, columns, stretch, item)
+
+    def _count(self, what: str, number: int) -> None:
+        self.counts[what] = self.counts.get(what, 0) + number
+
+    def _is_due(self, item: SealedHead, stretch: Stretch) -> bool:
+        """Whether a stretch is to be posted; what was posted under another window is taken back."""
+        name = _posted_as(item, stretch)
+        if name in self.posted:
+            return False
+        beginning = f"{item.head.entry_id}|{stretch.batch}|"
+        for known, entry_id in self.posted.items():
+            if known.startswith(beginning):
+                self._take_back(entry_id)
+        return True
+
+    def _take_back(self, entry_id: str) -> None:
+        found = next((h for h in self.post.heads.values() if h.entry_id == entry_id), None)
+        if found is None or found.is_withdrawn:
+            return
+        content = self.read_own(found.index)
+        record = read_entry(content).record
+        if isinstance(record, records.Sealed):
+            self.destroyed.append(record.segment.sha256)
+        correction = Correction(
+            kind="withdraw",
+            reason_code="wrong_party",
+            reason="the window of the equipment changed",
+            by=self.post.place.sender,
+        )
+        self.post.withdraw(found, content, correction)
+
+    # ---- the series of a batch
+
+    def _declared(
+        self, series: JournalSeries, batch: str
+    ) -> tuple[records.Series, dict[str, tuple[str, Converter]]]:
+        """The ledger's series of a batch with this journal's parameters, and each column's new name."""
+        key = (self.pseudonym("series", batch),)
+        head = self.post.heads.get(("series", key))
+        known = self._known(head)
+        parameters = list(known.parameters) if known is not None else []
+        columns: dict[str, tuple[str, Converter]] = {}
+        for index, parameter in enumerate(series.parameters):
+            agreed = self.agreed(parameter, batch)
+            converter = self._converter(parameter, agreed)
+            if agreed is None or converter is None:
+                continue
+            columns[f"{index}.{parameter.role}"] = (f"{agreed.code}.{agreed.role}", converter)
+            if not any((p.code, p.role) == (agreed.code, agreed.role) for p in parameters):
+                parameters.append(_agreed_parameter(parameter, agreed, converter))
+        record = records.Series(
+            version=1,
+            series=key[0],
+            batch=self.pseudonym("batch", batch),
+            parameters=tuple(parameters),
+            clock=known.clock if known is not None else series.clock,
+            precedence=known.precedence if known is not None else series.precedence,
+        )
+        if columns and self.post.add(record, correction=self._further()) is not None:
+            self._declared_now[key[0]] = record
+        return record, columns
+
+    def _known(self, head: LedgerHead | None) -> records.Series | None:
+        if head is None or head.is_withdrawn:
+            return None
+        if head.key[0] in self._declared_now:
+            return self._declared_now[head.key[0]]
+        record = read_entry(self.read_own(head.index)).record
+        return record if isinstance(record, records.Series) else None
+
+    _declared_now: dict[str, records.Series] = field(default_factory=dict)
+
+    def _further(self) -> Correction:
+        return Correction(
+            kind="correct",
+            reason_code="parameters",
+            reason="further parameters",
+            by=self.post.place.sender,
+        )
+
+    def _converter(
+        self, parameter: JournalParameter, agreed: AgreedParameter | None
+    ) -> Converter | None:
+        if agreed is None:
+            return None
+        unit = agreed.unit or parameter.unit
+        if not self.units.is_convertible(parameter.unit, unit):
+            where = Place(type="series", key=(agreed.code,))
+            expected = f"a unit that converts to {unit}"
+            item = finding(
+                "unit.not_agreed", where, found=parameter.unit, expected=expected, effect="held_back"
+            )
+            if item not in self.findings:
+                self.findings.append(item)
+            return None
+        return make_converter(self.units.get(parameter.unit), self.units.get(unit))
+
+    # ---- one stretch
+
+    def _share_sealed(
+        self,
+        series: records.Series,
+        columns: dict[str, tuple[str, Converter]],
+        stretch: Stretch,
+        item: SealedHead,
+    ) -> None:
+        whole = read_segment(
+            self.objects.read(item.record.segment.sha256),
+            ledger=JOURNAL,
+            series=str(item.record.series),
+        )
+        block = between(whole, stretch.from_, stretch.to)
+        named: dict[str, Column] = {}
+        for name, column in block.columns.items():
+            if name in columns:
+                code, converter = columns[name]
+                named[code] = converter.convert(column)
+        shared = Block(block.times, named, block.rows)
+        if not count(shared):
+            return
+        record = self._sealed(series, shared, stretch, item)
+        source = self.pseudonym("source", item.head.source)
+        name = _posted_as(item, stretch)
+        if self.post.add(record, source=source, journal=name) is not None:
+            self._count("sealed", 1)
+
+    def _sealed(
+        self, series: records.Series, block: Block, stretch: Stretch, item: SealedHead
+    ) -> records.Sealed:
+        parameters = tuple(series.parameters)
+        content = write_segment(
+            block, ledger=self.ledger, series=series.series, parameters=parameters
+        )
+        digest = points_hash(block)
+        reference = _reference(content)
+        self.segments[reference.sha256] = content
+        told = item.record
+        start, end = max(micros_of(told.from_), stretch.from_), min(micros_of(told.to), stretch.to)
+        superseded = tuple(
+            entry_id
+            for known, entry_id in self.posted.items()
+            if known.split("|")[0] in set(told.supersedes or ()) and f"|{stretch.batch}|" in known
+        )
+        own = self.correction(told.correction)
+        return records.Sealed(
+            version=1,
+            sealed=self.pseudonym("sealed", f"{told.sealed}|{stretch.batch}|{start}|{end}"),
+            series=series.series,
+            from_=instant_of(start),
+            to=instant_of(end),
+            segment=reference,
+            points_hash=digest,
+            count=count(block),
+            first=instant_of(int(block.times[0])),
+            last=instant_of(int(block.times[-1])),
+            complete_until=instant_of(min(micros_of(told.complete_until), end)),
+            late=told.late,
+            supersedes=superseded or None,
+            correction=own if superseded else None,
+        )
+
+
+def _overlaps(record: records.Sealed, stretch: Stretch) -> bool:
+    return micros_of(record.first) < stretch.to and micros_of(record.last) >= stretch.from_
+
+
+def _posted_as(item: SealedHead, stretch: Stretch) -> str:
+    """How a posted stretch is remembered: which of the journal's, for which batch, cut where."""
+    return f"{item.head.entry_id}|{stretch.batch}|{stretch.from_}|{stretch.to}"
+
+
+def _agreed_parameter(
+    parameter: JournalParameter, agreed: AgreedParameter, converter: Converter
+) -> records.SeriesParameter:
+    return records.SeriesParameter(
+        code=agreed.code,
+        role=parameter.role,
+        unit=agreed.unit or parameter.unit,
+        raw_unit=parameter.raw_unit,
+        conversion=converter.conversion(parameter.scale),
+        sampling_model=converter.model(parameter.sampling_model, agreed.unit or parameter.unit),
+        between=parameter.between,
+        scale=converter.scale(parameter.scale),
+    )
+
+
+def _reference(content: bytes) -> ObjectReference:
+    return ObjectReference(sha256=sha256(content).hexdigest(), bytes=len(content))

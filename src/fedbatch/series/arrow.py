@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from fedbatch.series.blocks import DIGITS_MAX, Flags, Integers
 
@@ -21,12 +22,14 @@ __all__ = [
     "flags_of",
     "integers_of",
     "one_array",
+    "parquet",
     "rows_of",
     "scaled_of",
 ]
 
 arrow: Any = pa
 compute: Any = pc
+parquet: Any = pq
 
 # A pyarrow array of strings.
 Texts: TypeAlias = Any

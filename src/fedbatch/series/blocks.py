@@ -36,6 +36,7 @@ __all__ = [
     "merge",
     "rescale",
     "select",
+    "slice_rows",
 ]
 
 Integers = npt.NDArray[np.int64]
@@ -65,7 +66,8 @@ class Column:
     """One parameter of a block.
 
     `numbers`: int64 at `scale` decimals, or float64 where `scale` is None; 0 where there is none.
-    `present`: whether a row has a number; None: every row has. `marks`: by row.
+    `present`: whether a row has a number; None: every row has. `marks`: by row; one that says nothing
+    stands only where there is no number.
     """
 
     scale: int | None
@@ -132,6 +134,14 @@ def _check_column(name: str, column: Column, length: int) -> None:
         raise InputError(f"{length} flags", where=name, found=found, code="series.block")
     if column.marks and not (min(column.marks) >= 0 and max(column.marks) < length):
         raise InputError("marks of rows", where=name, found="another row", code="series.block")
+    if Mark() in column.marks.values() and _is_idle(column):
+        raise InputError("marks that say something", where=name, found="none", code="series.block")
+
+
+def _is_idle(column: Column) -> bool:
+    """Whether a mark that says nothing stands beside a number."""
+    rows = np.array([row for row, mark in column.marks.items() if mark == Mark()])
+    return column.present is None or bool(column.present[rows].any())
 
 
 class ColumnPoints(NamedTuple):
@@ -215,7 +225,11 @@ def select(block: Block, names: Iterable[str]) -> Block:
 def between(block: Block, from_: int, to: int) -> Block:
     """The rows with `from_` ≤ t < `to` (µs since 1970 UTC)."""
     first, last = np.searchsorted(block.times, (from_, to)).tolist()
-    last = max(first, last)
+    return slice_rows(block, first, max(first, last))
+
+
+def slice_rows(block: Block, first: int, last: int) -> Block:
+    """The rows from `first` up to, not with, `last`."""
     columns = {name: _slice(column, first, last) for name, column in block.columns.items()}
     rows = None if block.rows is None else block.rows[first:last]
     return Block(block.times[first:last], columns, rows)

@@ -40,7 +40,9 @@ def columns(draw: st.DrawFn, length: int) -> Column:
     )
     numbers = draw(st.lists(st.none() | plain, min_size=length, max_size=length))
     rows = draw(st.sets(st.integers(0, length - 1))) if length else set()
-    return column(numbers, scale, {row: draw(marks) for row in sorted(rows)})
+    marked = {row: draw(marks) for row in sorted(rows)}
+    said = {row: mark for row, mark in marked.items() if any(mark) or numbers[row] is None}
+    return column(numbers, scale, said)
 
 
 @st.composite

@@ -27,8 +27,8 @@ def import_(
 ) -> None:
     """Take files into the journal, each under the confirmed mapping that fits its headers.
 
-    JSON: {imports: [{file, mapping, cells, new, corrected, unchanged, held_back, closed, ignored,
-    findings, corrected_ids}], refused: [{file, code, message}]}
+    JSON: {imports: [{file, mapping, cells, new, corrected, unchanged, points, points_corrected,
+    points_unchanged, held_back, closed, ignored, findings, corrected_ids}], refused: [{file, code, message}]}
     """
     from fedbatch.errors import InputError
     from fedbatch.node.home import Home
@@ -76,6 +76,11 @@ def _show_import(report: object) -> None:
         f"{report.corrected} corrected, {report.unchanged} unchanged, "
         f"{report.held_back} held back, {report.closed} held-back items supplied."
     )
+    if report.points or report.points_corrected or report.points_unchanged:
+        say(
+            f"  series: {report.points} new points, {report.points_corrected} in corrected stretches, "
+            f"{report.points_unchanged} unchanged."
+        )
     counts: dict[str, int] = {}
     for finding in report.findings:
         counts[finding.rule] = counts.get(finding.rule, 0) + 1

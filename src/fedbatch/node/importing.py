@@ -219,9 +219,7 @@ def _take_points(
     """Series of one table: segments first, durable, then the entries that name them."""
     found = extract_series(table, reading.file, mapping, home.ground(mapping))
     intake = home.intake(person)
-    told = take_in_points(
-        found.drafts, reading.file, mapping, intake, home.journal_objects, reason
-    )
+    told = take_in_points(found.drafts, reading.file, mapping, intake, home.journal_objects, reason)
     report = take_in(
         found.rest,
         reading.file,
@@ -231,7 +229,6 @@ def _take_points(
         reason=reason,
         points=told.entries,
     )
-    report.new += told.new
-    report.corrected += told.corrected
-    report.unchanged += told.unchanged
+    report.points, report.points_corrected = told.new, told.corrected
+    report.points_unchanged = told.unchanged
     return report

@@ -22,9 +22,11 @@ _AT_ONCE = 4096
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """`new`: points that were not told before; `from_` to `to` (µs, both included): the stretch in which
-    points are told otherwise, None for none; `gone`: how many points of the stretch told now were told
-    before and are no more; `equal`: how many are the same.
+    """What of a second telling is new, other, gone and equal.
+
+    `new`: points that were not told before. `from_` to `to` (µs, both included): the stretch in which
+    points are told otherwise, None for none. `gone`: how many points of the stretch told now were told
+    before and are no more. `equal`: how many are the same.
     """
 
     new: Block
@@ -70,7 +72,7 @@ def _span(block: Block) -> tuple[int, int]:
 def _keys(times: Integers) -> Integers:
     """One number for instant and order there; µs since 1970 leave room for the order."""
     order = np.arange(times.size) - np.searchsorted(times, times, side="left")
-    return times * _AT_ONCE + np.minimum(order, _AT_ONCE - 1)
+    return np.asarray(times * _AT_ONCE + np.minimum(order, _AT_ONCE - 1), dtype=np.int64)
 
 
 def _find(held: Integers, wanted: Integers) -> tuple[Flags, Integers]:
@@ -91,7 +93,7 @@ def _differs(there: ColumnPoints, here: ColumnPoints, rows: Integers, places: In
         for at, (row, place) in enumerate(zip(rows.tolist(), places.tolist(), strict=True)):
             if there.marks.get(place) != here.marks.get(row):
                 is_other[at] = True
-    return rows[is_other]
+    return np.asarray(rows[is_other], dtype=np.int64)
 
 
 def _present(points: ColumnPoints) -> Flags:
@@ -102,20 +104,22 @@ def _on_one_scale(one: ColumnPoints, other: ColumnPoints) -> tuple[Numbers, Numb
     if one.scale is None or other.scale is None:
         return _as_doubles(one), _as_doubles(other)
     scale = max(one.scale, other.scale)
-    return tuple(item.numbers * 10 ** (scale - (item.scale or 0)) for item in (one, other))  # type: ignore[return-value] # two of two
+    return one.numbers * 10 ** (scale - one.scale), other.numbers * 10 ** (scale - other.scale)
 
 
 def _as_doubles(points: ColumnPoints) -> Numbers:
     if points.scale is None:
         return points.numbers
-    return points.numbers / np.float64(10**points.scale)
+    return np.asarray(points.numbers / 10**points.scale, dtype=np.float64)
 
 
 def _chosen(points: ColumnPoints, rows: Integers) -> ColumnPoints:
     marks = {}
     if points.marks:
         marks = {
-            place: points.marks[row] for place, row in enumerate(rows.tolist()) if row in points.marks
+            place: points.marks[row]
+            for place, row in enumerate(rows.tolist())
+            if row in points.marks
         }
     present = points.present[rows] if points.present is not None else None
     return ColumnPoints(points.times[rows], points.numbers[rows], present, marks, points.scale)

@@ -60,7 +60,8 @@ class Converter:
         if self.is_same:
             return column
         if column.scale is None:
-            numbers = column.numbers * float(self.factor) + float(self.offset)
+            doubles = column.numbers * float(self.factor) + float(self.offset)
+            numbers = np.asarray(doubles, dtype=np.float64)
             return Column(None, numbers, column.present, column.marks)
         scale = self.scale(column.scale) or 0
         step = self.factor * Fraction(10) ** (scale - column.scale)
@@ -70,7 +71,7 @@ class Converter:
 
 
 def _rounded(numbers: Integers, step: Fraction, shift: Fraction) -> Integers:
-    """numbers × step + shift in whole numbers, half-even."""
+    """Numbers × step + shift in whole numbers, half-even."""
     below = step.denominator * shift.denominator
     times, plus = step.numerator * shift.denominator, shift.numerator * step.denominator
     greatest = int(np.abs(numbers).max(initial=0))
@@ -88,7 +89,7 @@ def _half_even(above: Integers, below: int) -> Integers:
     whole, rest = np.divmod(above, below)
     twice = 2 * rest
     up = (twice > below) | ((twice == below) & (whole % 2 == 1))
-    return whole + up
+    return np.asarray(whole + up, dtype=np.int64)
 
 
 def _half_even_one(above: int, below: int) -> int:
@@ -113,7 +114,9 @@ def make_converter(source: Unit, target: Unit) -> Converter:
 def _more_decimals(factor: Fraction, offset: Fraction) -> int:
     """Exactly as many as a power of ten needs; else two beyond what the factor takes away."""
     power, rest = 0, factor
-    while rest.denominator != 1 and rest.denominator % 10 == 0 or rest < 1 and power < DIGITS_MAX:
+    while (rest.denominator != 1 and rest.denominator % 10 == 0) or (
+        rest < 1 and power < DIGITS_MAX
+    ):
         power, rest = power + 1, rest * 10
     while rest.denominator == 1 and rest.numerator % 10 == 0 and rest:
         power, rest = power - 1, rest / 10

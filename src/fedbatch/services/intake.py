@@ -46,6 +46,9 @@ class IntakeReport:
     new: int = 0
     corrected: int = 0
     unchanged: int = 0
+    points: int = 0
+    points_corrected: int = 0
+    points_unchanged: int = 0
     held_back: int = 0
     closed: int = 0
     ignored: dict[str, str] = field(default_factory=dict)

@@ -41,6 +41,7 @@ from fedbatch.ledger.note import (
     verify_cosignature,
 )
 from fedbatch.ledger.tree import root_of
+from fedbatch.mapping.instants import micros_of
 from fedbatch.ports import (
     AuditNote,
     CheckpointRow,
@@ -53,6 +54,8 @@ from fedbatch.ports import (
     Signer,
     Taken,
 )
+from fedbatch.series.blocks import count
+from fedbatch.series.segments import points_hash, read_segment
 from fedbatch.services.agreements import AgreementStore, Keys, load_body, place_of
 from fedbatch.services.intake import content_digest
 from fedbatch.services.posting import Post, head_signer
@@ -61,7 +64,7 @@ from fedbatch.standard.agreements import AgreementBody
 from fedbatch.standard.envelope import Statement, read_entry
 from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.rulebook import RULES_VERSION, finding
-from fedbatch.standard.values import Correction
+from fedbatch.standard.values import Correction, named_key
 
 __all__ = ["CopyStore", "Replica", "Replication", "frames", "keep_receipt", "root_at", "take"]
 
@@ -622,6 +625,13 @@ class _Judged:
             return None
         source = heading.source.removeprefix("urn:fedbatch:source:")
         key = keys.key_of(record, source=_source_in_key(record, source), entry_id=heading.id)
+        if isinstance(record, records.Sealed) and self.replication.objects.has(
+            record.segment.sha256
+        ):
+            problem = self._faulty(record)
+            if problem is not None:
+                self._refuse(heading.id, "series.segment", problem, "the points that were sealed")
+                return None
         before = self._before(heading.record_name, key)
         due = before.version + 1 if before is not None else 1
         if record.version != due:
@@ -636,6 +646,30 @@ class _Judged:
             entry_id=heading.id,
             object=records.object_of(record),
         )
+
+    def _faulty(self, record: records.Sealed) -> str | None:
+        """What a segment that is held here has other than its entry says (STANDARD S39), or None."""
+        objects = self.replication.objects
+        try:
+            block = read_segment(
+                objects.read(record.segment.sha256),
+                ledger=self.row.ledger,
+                series=named_key(record.series),
+            )
+        except (InputError, IntegrityError) as error:
+            return str(error)
+        if points_hash(block) != record.points_hash:
+            return "other points"
+        if count(block) != record.count:
+            return f"{count(block)} points"
+        codes = {f"{code}.{role}" for code, role in self.codes}
+        strange = sorted(block.columns.keys() - codes)
+        if strange:
+            return f"parameter {strange[0]}"
+        first, last = int(block.times[0]), int(block.times[-1])
+        is_within = micros_of(record.from_) <= first and last < micros_of(record.to)
+        is_told = micros_of(record.first) == first and micros_of(record.last) == last
+        return None if is_within and is_told else "points of other times"
 
     def look_for_objects(self, without: AbstractSet[str]) -> None:
         """Every object that the entries name is held here, or is an attachment that may follow.
@@ -678,6 +712,9 @@ class _Judged:
         if item is not None and not item.writers & self.roles:
             return f"a {item.name} written by a {' and '.join(sorted(self.roles))}"
         record = statement.record
+        if isinstance(record, records.Series):
+            strange = [p.code for p in record.parameters if (p.code, p.role) not in self.codes]
+            return f"parameter {strange[0]}" if strange else None
         if isinstance(record, records.Result) and (record.code, record.role) not in self.codes:
             return f"parameter {record.code}"
         named = records.object_of(record) if record is not None else None

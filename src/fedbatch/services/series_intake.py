@@ -4,7 +4,7 @@ A file sent again adds what it says anew. Where it says otherwise, the stretch f
 last differing point is sealed anew as a correction; what it no longer says is a finding.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -13,7 +13,7 @@ from fedbatch.mapping.instants import instant_of, micros_of
 from fedbatch.mapping.series import SeriesDraft
 from fedbatch.mapping.tables import SourceFile
 from fedbatch.ports import JournalHead, JournalStore, NewJournalEntry, Objects
-from fedbatch.series.blocks import Block, Column, between, count, select
+from fedbatch.series.blocks import Block, between, count
 from fedbatch.series.comparing import compare
 from fedbatch.series.counting import Piece, reckon
 from fedbatch.series.segments import points_hash, read_segment, split_block, write_segment
@@ -127,13 +127,15 @@ class _Work:
         if found.from_ is not None and found.to is not None:
             window = between(block, found.from_, found.to + 1)
             touched = tuple(
-                item.head.entry_id for item in stretches if _overlaps(item.record, found.from_, found.to)
+                item.head.entry_id
+                for item in stretches
+                if _overlaps(item.record, found.from_, found.to)
             )
             self._seal(declared, window, (found.from_, found.to + 1), touched)
             self.told.corrected += count(window)
-            parts = (between(new, first, found.from_), between(new, found.to + 1, last + 1))
+            parts = [between(new, first, found.from_), between(new, found.to + 1, last + 1)]
         else:
-            parts = (new,)
+            parts = [new]
         for part in parts:
             for piece in split_block(part) if count(part) else ():
                 self._seal(declared, piece, (int(piece.times[0]), int(piece.times[-1]) + 1), ())

@@ -13,7 +13,6 @@ import msgspec
 
 from fedbatch.mapping.instants import instant_of, micros_of
 from fedbatch.ports import JournalStore, LedgerHead, Objects
-from fedbatch.rules.windows import Window
 from fedbatch.series.blocks import Block, Column, between, count
 from fedbatch.series.converting import Converter, make_converter
 from fedbatch.series.segments import points_hash, read_segment, write_segment
@@ -174,7 +173,11 @@ class SeriesSharing:
             where = Place(type="series", key=(agreed.code,))
             expected = f"a unit that converts to {unit}"
             item = finding(
-                "unit.not_agreed", where, found=parameter.unit, expected=expected, effect="held_back"
+                "unit.not_agreed",
+                where,
+                found=parameter.unit,
+                expected=expected,
+                effect="held_back",
             )
             if item not in self.findings:
                 self.findings.append(item)

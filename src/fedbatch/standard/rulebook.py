@@ -96,6 +96,7 @@ RULES: dict[str, Rule] = dict(
             "record.dependent", 2, "agreement", "What a corrected record led to is looked at again."
         ),
         _rule("record.not_agreed", 1, "agreement", "A record is one the agreement allows."),
+        _rule("series.segment", 1, "agreement", "A segment holds the points its entry says."),
         _rule("record.malformed", 1, "agreement", "A record has its type's shape."),
         # ---- exchange
         _rule("exchange.fork", 1, "exchange", "A ledger has one history."),

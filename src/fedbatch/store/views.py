@@ -44,11 +44,15 @@ RESULT_COLUMNS = (
     "value_status",
 )
 _FOLD_AT_ONCE = 8192
+# A run of points is read whole: as many entries as one bundle has.
+_RUN_ENTRIES = 256
 # What else a withdrawn record of a type leaves: tables in which its key is a column.
 _BY_KEY: dict[str, tuple[tuple[str, str], ...]] = {
     "batch": (("batch", "batch"), ("identifier", "batch")),
     "lot": (("lot", "lot"),),
     "transformation": (("carried", "transformation"),),
+    "series": (("series", "series"),),
+    "sealed": (("sealed", "sealed"),),
 }
 _MIGRATIONS = (
     """
@@ -87,6 +91,39 @@ create table lot (
     number text not null, primary key (ledger, lot)
 ) strict, without rowid;
 """,
+    """
+create table series (
+    ledger text not null, series text not null, idx integer not null, batch text not null,
+    primary key (ledger, series)
+) strict, without rowid;
+create table sealed (
+    ledger text not null, series text not null, idx integer not null, sealed text not null,
+    primary key (ledger, series, idx)
+) strict, without rowid;
+create table points (
+    ledger text not null, series text not null, idx integer not null, last_idx integer not null,
+    first text not null, last text not null, primary key (ledger, series, idx)
+) strict, without rowid;
+delete from cursor;
+delete from record;
+delete from result;
+delete from batch;
+delete from identifier;
+delete from carried;
+delete from lot;
+""",
+)
+_TABLES = (
+    "cursor",
+    "record",
+    "result",
+    "batch",
+    "identifier",
+    "carried",
+    "lot",
+    "series",
+    "sealed",
+    "points",
 )
 
 
@@ -106,6 +143,10 @@ class _Rows:
         self.identifier: list[Row] = []
         self.carried: list[Row] = []
         self.lot: list[Row] = []
+        self.series: list[Row] = []
+        self.sealed: list[Row] = []
+        self.points: dict[str, list[Any]] = {}
+        self.runs: list[Row] = []
         self.status: list[tuple[str, int]] = []
         self.gone: list[int] = []
         self.withdrawn: list[tuple[int, str]] = []
@@ -140,7 +181,7 @@ class Views:
     def drop(self) -> None:
         """Forget everything; the next `catch_up` folds it anew."""
         with self._database.writing():
-            for table in ("cursor", "record", "result", "batch", "identifier", "carried", "lot"):
+            for table in _TABLES:
                 self._database.execute(f"delete from {table}")  # noqa: S608 - our own names
 
     # ---- folding
@@ -229,6 +270,10 @@ class Views:
         many("insert or replace into identifier values (?, ?, ?, ?)", rows.identifier)
         many("insert or replace into carried values (?, ?, ?, ?, ?, ?, ?, ?)", rows.carried)
         many("insert or replace into lot values (?, ?, ?, ?, ?)", rows.lot)
+        many("insert or replace into series values (?, ?, ?, ?)", rows.series)
+        many("insert or replace into sealed values (?, ?, ?, ?)", rows.sealed)
+        runs = [*rows.runs, *map(tuple, rows.points.values())]
+        many("insert or replace into points values (?, ?, ?, ?, ?, ?)", runs)
         many(
             "update result set value_status = ? where ledger = ? and idx = ?",
             [(status, ledger, index) for status, index in rows.status],
@@ -281,16 +326,39 @@ class Views:
         """ledger, transformation, position, direction, batch, lot, product, use."""
         return self._database.rows("select * from carried")
 
+    def series(self, batches: Sequence[str]) -> list[Row]:
+        """ledger, series, idx, batch of the series of some batches."""
+        marks = ", ".join("?" * len(batches))
+        sql = f"select * from series where batch in ({marks}) order by ledger, idx"  # noqa: S608 - question marks
+        return self._database.rows(sql, batches)
+
+    def sealed(self, ledger: str, series: str) -> list[int]:
+        """The indexes of the entries that seal a series, in the ledger's order."""
+        rows = self._database.rows(
+            "select idx from sealed where ledger = ? and series = ? order by idx", (ledger, series)
+        )
+        return [int(index) for (index,) in rows]
+
+    def points(self, ledger: str, series: str) -> list[tuple[int, int, str, str]]:
+        """Runs of points of a series: first and last index, first and last instant."""
+        return [
+            (int(first), int(last), str(start), str(end))
+            for first, last, start, end in self._database.rows(
+                "select idx, last_idx, first, last from points where ledger = ? and series = ?"
+                " order by idx",
+                (ledger, series),
+            )
+        ]
+
     def lots(self) -> list[Row]:
         """ledger, lot, idx, product, number."""
         return self._database.rows("select * from lot order by ledger, idx")
 
     def content(self) -> list[Row]:
         """Everything the views hold, for comparing two of them."""
-        tables = ("cursor", "record", "result", "batch", "identifier", "carried", "lot")
         return [
             (table, *row)
-            for table in tables
+            for table in _TABLES
             for row in self._database.rows(f"select * from {table}")  # noqa: S608 - our own names
         ]
 
@@ -310,7 +378,11 @@ def _fold_statement(ledger: str, index: int, statement: Statement, rows: _Rows) 
         row = (ledger, index, heading.record_name, heading.id, 1, heading.id, 0)
         rows.record[index] = row
         return
-    if record.supersedes is not None:
+    if isinstance(record, records.Points):
+        _fold_points(ledger, index, record, rows)
+        return
+    if record.supersedes is not None and not isinstance(record, records.Sealed):
+        # A corrected stretch counts on outside the correction's window (STANDARD S40).
         rows.replace(record.supersedes)
     if isinstance(record, records.Result):
         source = heading.source.removeprefix("urn:fedbatch:source:")
@@ -369,6 +441,11 @@ def _fold_other(
         case records.Lot():
             number = record.identifiers[0].value if record.identifiers else ""
             rows.lot.append((ledger, record.lot, index, named_key(record.product), number))
+        case records.Series():
+            batch = named_key(record.batch) if record.batch is not None else ""
+            rows.series.append((ledger, record.series, index, batch))
+        case records.Sealed():
+            rows.sealed.append((ledger, named_key(record.series), index, record.sealed))
         case records.Approval():
             for target in record.targets:
                 raised = rows.index_of(target.entry)
@@ -376,6 +453,19 @@ def _fold_other(
                     rows.status.append((record.to, raised))
         case _:
             pass
+
+
+def _fold_points(ledger: str, index: int, record: records.Points, rows: _Rows) -> None:
+    """Runs of points instead of a row for each entry: a fortnight at one a second is a million."""
+    run = rows.points.get(record.series)
+    if run is not None and index - run[2] < _RUN_ENTRIES:
+        run[3] = index
+        run[5] = max(run[5], record.base)
+        run[4] = min(run[4], record.base)
+        return
+    if run is not None:
+        rows.runs.append(tuple(run))
+    rows.points[record.series] = [ledger, record.series, index, index, record.base, record.base]
 
 
 def _fold_batch(ledger: str, index: int, entry_id: str, record: records.Batch, rows: _Rows) -> None:

@@ -1,0 +1,159 @@
+"""Series over the wire: the press's files of zagar2022, equal at the sponsor to what stands in them."""
+
+import csv
+import io
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from pyarrow import parquet
+
+from fedbatch.errors import InputError
+from fedbatch.node.importing import load_mappings
+from fedbatch.node.series import load_series, series_block
+from fedbatch.node.verifying import verify_home
+from fedbatch.series.blocks import column_points, count
+from fedbatch.standard import records
+from fedbatch.standard.agreements import Right
+from tests.scenarios.making import AGREED, Link, are_equal, linked, records_in
+
+RIGHTS = (Right(record_type="series"),)
+HEADERS = (
+    "timestamp;campaign;batch;code;tbl_speed;fom;main_comp;tbl_fill;SREL;pre_comp;produced;waste;"
+    "cyl_main;cyl_pre;stiffness;ejection"
+)
+
+
+def line(at: str, batch: str = "B1", *, speed: str = "100.0", force: str = "4.2") -> str:
+    return f"2026-02-01 {at};1;{batch};T-1;{speed};20;{force};5.31;1.2;0.1;17;3;2.1;5;88;220"
+
+
+def press_file(made: Link, *lines: str, name: str = "press.csv") -> Path:
+    path = made.world.folder / "tables" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([HEADERS, *lines, ""]))
+    return path
+
+
+@pytest.fixture(params=[False, True], ids=["dials", "listens"])
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Link]:
+    with linked(tmp_path, cmo_listens=request.param, mappings=("press",), rights=RIGHTS) as one:
+        yield one
+
+
+def deliver(made: Link, *lines: str) -> None:
+    made.cmo.take(press_file(made, *lines))
+    made.cmo.share(made.agreement)
+    made.settle()
+
+
+def speeds(made: Link, batch: str = "B1") -> list[tuple[int, int]]:
+    """Time and number of a batch's press speed at the sponsor."""
+    (item,) = load_series(made.sponsor.home, batch)
+    block = series_block(made.sponsor.home, item, names=["PRESS.SPEED.PV"])
+    return list(
+        zip(block.times.tolist(), block.columns["PRESS.SPEED.PV"].numbers.tolist(), strict=True)
+    )
+
+
+def test_points_of_a_file_are_read_by_the_partner_as_they_stand(made: Link) -> None:
+    deliver(made, line("06:00:00"), line("06:00:10", speed="101.5"), line("06:00:20"))
+    assert [number for _, number in speeds(made)] == [1000, 1015, 1000]
+    (item,) = load_series(made.sponsor.home, "B1")
+    assert count(series_block(made.sponsor.home, item)) == 36
+    assert are_equal(made)
+    for node in (made.cmo, made.sponsor):
+        assert verify_home(node.home).wrong == []
+
+
+def test_the_same_file_again_writes_nothing(made: Link) -> None:
+    deliver(made, line("06:00:00"), line("06:00:10"))
+    journal = list(made.cmo.home.journal.scan())
+    report = made.cmo.take(press_file(made, line("06:00:00"), line("06:00:10")))
+    assert (report.points, report.points_corrected, report.points_unchanged) == (0, 0, 24)
+    assert list(made.cmo.home.journal.scan()) == journal
+    assert made.cmo.share(made.agreement).posted == 0
+
+
+def test_a_longer_export_adds_what_is_new_alone(made: Link) -> None:
+    deliver(made, line("06:00:00"), line("06:00:10"))
+    report = made.cmo.take(
+        press_file(made, line("06:00:00"), line("06:00:10"), line("06:00:20", speed="7.0"))
+    )
+    assert (report.points, report.points_corrected, report.points_unchanged) == (12, 0, 24)
+    made.cmo.share(made.agreement)
+    made.settle()
+    assert [number for _, number in speeds(made)] == [1000, 1000, 70]
+
+
+def test_a_changed_cell_corrects_its_stretch_and_both_tellings_are_kept(made: Link) -> None:
+    deliver(made, line("06:00:00"), line("06:00:10"), line("06:00:20"))
+    deliver(made, line("06:00:00"), line("06:00:10", speed="55.5"), line("06:00:20"))
+    assert [number for _, number in speeds(made)] == [1000, 555, 1000]
+    store = made.sponsor.home.ledgers(made.agreement)
+    ledger = store.ledgers()[1].ledger
+    sealed = [item for item in records_in(store, ledger) if isinstance(item, records.Sealed)]
+    assert [item.count for item in sealed] == [36, 12]
+    assert sealed[1].correction is not None
+    assert sealed[1].supersedes
+    assert len(list((made.sponsor.home.agreement_folder(AGREED) / "objects").glob("??/*"))) == 2
+
+
+def test_text_among_numbers_stays_a_point_with_its_text(made: Link) -> None:
+    deliver(
+        made, line("06:00:00"), line("06:00:10", speed="I/O Timeout"), line("06:00:20", speed="NaN")
+    )
+    (item,) = load_series(made.sponsor.home, "B1")
+    column = series_block(made.sponsor.home, item).columns["PRESS.SPEED.PV"]
+    assert {row: (mark.quality, mark.raw) for row, mark in column.marks.items()} == {
+        1: ("bad", "I/O Timeout"),
+        2: ("bad", "NaN"),
+    }
+
+
+def test_batches_of_another_agreement_are_in_no_segment(tmp_path: Path) -> None:
+    with linked(tmp_path, mappings=("press",), rights=RIGHTS) as made:
+        other = line("06:00:10", "B9", speed="777.7").replace(";T-1;", ";T-9;")
+        deliver(made, line("06:00:00"), other, line("06:00:20"))
+        assert [number for _, number in speeds(made)] == [1000, 1000]
+        (path,) = (made.sponsor.home.agreement_folder(AGREED) / "objects").glob("??/*")
+        table = parquet.read_table(io.BytesIO(path.read_bytes()))
+        assert table.num_rows == 2
+        with pytest.raises(InputError):
+            load_series(made.sponsor.home, "B9")
+
+
+@pytest.mark.parametrize(
+    ("number", "batches", "rows"), [(3, 16, 53_057), (5, 3, 45_547), (6, 2, 35_609)]
+)
+def test_the_press_files_are_equal_at_the_sponsor(
+    tmp_path: Path, real_data: Path, number: int, batches: int, rows: int
+) -> None:
+    path = real_data / "zagar2022" / "Process" / f"{number}.csv"
+    with path.open() as lines:
+        told = list(csv.DictReader(lines, delimiter=";"))
+    codes = sorted({row["code"] for row in told})
+    with linked(tmp_path, mappings=("press",), rights=RIGHTS, products=codes) as made:
+        made.cmo.take(path)
+        made.cmo.share(made.agreement)
+        made.settle()
+        assert len(told) == rows
+        names = {
+            rule.header: rule.term for rule in load_mappings(made.cmo.home)[0].rules if rule.series
+        }
+        seen = 0
+        for batch in sorted({row["batch"] for row in told}):
+            (item,) = load_series(made.sponsor.home, batch)
+            block = series_block(made.sponsor.home, item)
+            of_batch = [row for row in told if row["batch"] == batch]
+            seen += 1
+            for header, term in names.items():
+                code = f"{str(term).upper()}.PV"
+                points = column_points(block, code)
+                texts = [row[header] for row in of_batch if row[header]]
+                assert [Decimal(text) for text in texts] == [
+                    Decimal(int(item)).scaleb(-int(points.scale or 0)) for item in points.numbers
+                ]
+        assert seen == batches
+        assert are_equal(made)

@@ -101,9 +101,10 @@ def _exceptions(
     last_scan, last = first, quanta[first]
     for scan in range(first + 1, stop):
         value = quanta[scan]
-        if -allowed <= value - last <= allowed and scan - last_scan < longest:
+        has_left = not -allowed <= value - last <= allowed
+        if not has_left and scan - last_scan < longest:
             continue
-        if with_previous and scan - last_scan > 1:
+        if has_left and with_previous and scan - last_scan > 1:
             kept.append((scan - 1, scan))
         kept.append((scan, scan))
         last_scan, last = scan, value

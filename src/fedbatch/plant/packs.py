@@ -128,10 +128,14 @@ class World:
 
     def _train_rows(self, train: int) -> list[Row]:
         batches = [batch for batch in self.batches if batch.train == train]
-        empty = idle_signals(int(self.start.timestamp()), batches[0].fill_at)
-        rows = archive_rows(Stretched(signals=empty, snapshots=(), link_down=None, is_coarse=False))
+        free_from = int(self.start.timestamp())
+        rows: list[Row] = []
         for batch in batches:
-            rows += archive_rows(_stretched(batch, self.signals[batch.index]))
+            signals = self.signals[batch.index]
+            rows += _idle_rows(free_from, batch.fill_at)
+            rows += archive_rows(_stretched(batch, signals))
+            free_from = signals.stop
+        rows += _idle_rows(free_from, int(self.end.timestamp()))
         rows.sort()
         return rows
 
@@ -213,13 +217,17 @@ class World:
         _replace(path, (json.dumps(plain, indent=1, ensure_ascii=False) + "\n").encode())
 
 
+def _idle_rows(start: int, stop: int) -> list[Row]:
+    idle = idle_signals(start, stop)
+    return archive_rows(Stretched(signals=idle, snapshots=(), link_down=None, is_coarse=False))
+
+
 def _stretched(batch: PlannedBatch, signals: Signals) -> Stretched:
     down = fault_stretch(batch, Fault.LINK_DOWN)
-    edges = [batch.inoculation_at, batch.end_at, *([down.stop] if down else [])]
-    snapshots = [signals.scan(edge) for edge in edges]
+    edges = [batch.inoculation_at, *([down.stop] if down else [])]
     return Stretched(
         signals=signals,
-        snapshots=tuple(scan for scan in snapshots if scan < signals.count),
+        snapshots=tuple(signals.scan(edge) for edge in edges),
         link_down=down,
         is_coarse=Fault.COARSE_BAND in batch.faults,
     )
@@ -280,10 +288,7 @@ def make_world(
     cultures = {batch.index: grow(batch) for batch in planned}
     drawings = plan_drawings(planned, cultures)
     end = max(batch.end_at + batch.scaled_s(3 * DAY_S) for batch in planned)
-    signals = {
-        batch.index: read_batch(batch, cultures[batch.index], _stop(batch, shown, end))
-        for batch in shown
-    }
+    signals = {batch.index: read_batch(batch, cultures[batch.index]) for batch in shown}
     return World(
         pack=pack,
         start=start.astimezone(UTC),
@@ -302,15 +307,6 @@ def make_world(
         clicks=[click for batch in shown for click in click_steps(batch)],
         local_trains=frozenset(local_trains),
     )
-
-
-def _stop(batch: PlannedBatch, shown: Sequence[PlannedBatch], end: int) -> int:
-    later = [
-        other.fill_at
-        for other in shown
-        if other.train == batch.train and other.fill_at > batch.fill_at
-    ]
-    return min(later, default=end)
 
 
 def _parameters(batches: Sequence[PlannedBatch]) -> tuple[Parameter, ...]:

@@ -1,7 +1,7 @@
 """What the control system of a reactor reads, scan by scan: truth, probe and noise.
 
-A batch has a stretch of scans from its medium fill to the next fill on the train. Before
-inoculation probes warm up, after harvest they hang in air: nothing of that is the batch's.
+A batch has a stretch of scans from its medium fill to its end. Before inoculation probes warm up,
+and between batches they hang in air: nothing of that is the batch's.
 """
 
 from collections.abc import Mapping
@@ -59,6 +59,11 @@ class Signals:
     texts: Mapping[str, tuple[tuple[int, int, str], ...]]
 
     @property
+    def stop(self) -> int:
+        """The instant of the scan after the last."""
+        return self.start + SCAN_S * self.count
+
+    @property
     def instants(self) -> NDArray[np.int64]:
         return self.start + SCAN_S * np.arange(self.count, dtype=np.int64)
 
@@ -80,12 +85,12 @@ def idle_signals(start: int, stop: int) -> Signals:
     """Return the readings of an empty, unplugged reactor."""
     count = max(1, -((start - stop) // SCAN_S))
     values = {name: np.full(count, value) for name, value in EMPTY.items()}
-    return Signals(start=start, count=count, quanta=_quantised(values), texts=_unplugged(0, count))
+    return Signals(start=start, count=count, quanta=_quantised(values), texts=_unplugged(count))
 
 
-def _unplugged(first: int, stop: int) -> dict[str, tuple[tuple[int, int, str], ...]]:
+def _unplugged(count: int) -> dict[str, tuple[tuple[int, int, str], ...]]:
     texts = {"PH.PV": "Bad Input", "DO.PV": "Bad Input", "PRESS.PV": "No Data"}
-    return {name: ((first, stop, text),) for name, text in texts.items()}
+    return {name: ((0, count, text),) for name, text in texts.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +114,9 @@ class _Clock:
         return (self.instants >= start) & (self.instants < stop)
 
 
-def read_batch(batch: PlannedBatch, culture: Culture, stop: int) -> Signals:
-    """Return what the reactor reads from the batch's medium fill until `stop`."""
-    count = -((batch.fill_at - stop) // SCAN_S)
+def read_batch(batch: PlannedBatch, culture: Culture) -> Signals:
+    """Return what the reactor reads from the batch's medium fill until its end."""
+    count = -((batch.fill_at - batch.end_at) // SCAN_S)
     clock = _Clock(batch, batch.fill_at + SCAN_S * np.arange(count, dtype=np.int64))
     chance = batch.chance(2)
     values: dict[str, Floats] = {}
@@ -120,14 +125,9 @@ def read_batch(batch: PlannedBatch, culture: Culture, stop: int) -> Signals:
     values |= _temperature(clock, chance)
     values |= _stirring(clock, chance)
     values |= _additions(clock, culture, chance)
-    emptied = clock.instants >= batch.end_at
-    for name, empty in EMPTY.items():
-        values[name][emptied] = empty
-    first = int(np.searchsorted(clock.instants, batch.end_at))
-    texts = _unplugged(first, count) if first < count else {}
-    # One reading of the jacket is lost in every batch; no limit hangs on it.
+    # Two readings of the jacket are lost in every batch; no limit hangs on them.
     lost = int(count * chance.uniform(0.3, 0.6))
-    texts["TJKT.PV"] = ((lost, lost + 2, "Bad Input"),)
+    texts = {"TJKT.PV": ((lost, lost + 2, "Bad Input"),)}
     return Signals(start=batch.fill_at, count=count, quanta=_quantised(values), texts=texts)
 
 
@@ -250,7 +250,7 @@ def _dips(clock: _Clock, saturation: Floats, chance: np.random.Generator) -> Non
         since = clock.since(batch.instant(age)) / 60
         saturation -= _pulse(since, float(chance.uniform(3, 6)), rise=1.0, fall=2.0)
     since = clock.since(batch.instant(ANTIFOAM_AGE)) / 60
-    saturation -= _pulse(since, 15.0, rise=1.0, fall=2.5)
+    saturation -= _pulse(since, 17.0, rise=1.0, fall=2.5)
 
 
 # ---- temperature, stirring

@@ -20,6 +20,7 @@ __all__ = [
     "AuditNote",
     "CheckpointRow",
     "Clock",
+    "Followed",
     "HeldItem",
     "Ids",
     "ImportRow",
@@ -224,6 +225,15 @@ class ImportRow:
     findings: tuple[bytes, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """A file that grows: how many of its bytes were taken in, and the SHA-256 of its header."""
+
+    path: str
+    offset: int
+    header_sha256: str
+
+
 class JournalStore(Protocol):
     """A party's own record of what it took in. Append-only, hash-chained, one writer at a time."""
 
@@ -239,6 +249,7 @@ class JournalStore(Protocol):
         held: Sequence[HeldItem] = (),
         closed: Sequence[str] = (),
         imported: ImportRow | None = None,
+        followed: Followed | None = None,
     ) -> int:
         """Append all of it or nothing; the index of the first entry."""
         ...
@@ -265,6 +276,14 @@ class JournalStore(Protocol):
 
     def imports(self) -> list[ImportRow]:
         """Every file taken in, in order."""
+        ...
+
+    def size(self) -> int:
+        """How many entries there are."""
+        ...
+
+    def followed(self, path: str) -> Followed | None:
+        """How far a growing file was taken in, or None."""
         ...
 
     def verify(self) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from fedbatch.mapping import cells
 from fedbatch.mapping.cells import CellReader, Doubt
-from fedbatch.mapping.matching import assign_rules
+from fedbatch.mapping.matching import assign_rules, rows_meant
 from fedbatch.mapping.rows import RowTexts, read_rows
 from fedbatch.mapping.tables import CellKind, Column, SourceFile, Table
 from fedbatch.mapping.times import TimeReader
@@ -114,9 +114,11 @@ def extract(table: Table, file: SourceFile, mapping: Mapping, ground: Ground) ->
     Raises:
         InputError: the table's columns are not the mapping's.
     """
+    table, passed_over = rows_meant(table, mapping)
     assigned = assign_rules(table, mapping)
     work = _Work(table=table, file=file, mapping=mapping, ground=ground, assigned=assigned)
     work.run()
+    work.out.ignored.update(passed_over)
     return work.out
 
 

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from fedbatch.errors import InputError
-from fedbatch.mapping.tables import Column, Table
+from fedbatch.mapping.tables import Column, Table, choose_rows
 from fedbatch.standard import canonical
 from fedbatch.standard.mappings import Mapping, MappingRule
 
-__all__ = ["assign_rules", "difference", "fingerprint", "mapping_fingerprint"]
+__all__ = ["assign_rules", "difference", "fingerprint", "mapping_fingerprint", "rows_meant"]
 
 Place = tuple[str, str, int]
 
@@ -57,6 +57,31 @@ def difference(table: Table, mapping: Mapping) -> tuple[list[str], list[str]]:
 
 def _names(places: set[Place]) -> list[str]:
     return [f"{group} / {header}" if group else header for group, header, _ in sorted(places)]
+
+
+def rows_meant(table: Table, mapping: Mapping) -> tuple[Table, dict[str, str]]:
+    """The rows that a mapping reads, and why it reads no others."""
+    if not mapping.only:
+        return table, {}
+    by_header = {column.header: column.texts for column in table.columns}
+    missing = [item.header for item in mapping.only if item.header not in by_header]
+    if missing:
+        raise InputError(
+            f"the columns of mapping {mapping.source}",
+            where=table.sheet,
+            found=f"no {', '.join(missing)}",
+            code="mapping.columns",
+        )
+    places = [
+        at
+        for at in range(len(table.rows))
+        if all(by_header[item.header][at].strip() in item.texts for item in mapping.only)
+    ]
+    left = len(table.rows) - len(places)
+    reasons = {
+        f"{item.header} other than {', '.join(item.texts)}": item.reason for item in mapping.only
+    }
+    return choose_rows(table, places), reasons if left else {}
 
 
 def assign_rules(table: Table, mapping: Mapping) -> list[tuple[Column, MappingRule]]:

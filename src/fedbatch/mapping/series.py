@@ -15,7 +15,7 @@ import numpy as np
 from fedbatch.mapping.cells import Doubt, column_unit
 from fedbatch.mapping.extract import Extraction, Ground, extract
 from fedbatch.mapping.instants import NO_TIME, Micros, read_instants
-from fedbatch.mapping.matching import assign_rules
+from fedbatch.mapping.matching import assign_rules, rows_meant
 from fedbatch.mapping.tables import Column as TableColumn
 from fedbatch.mapping.tables import SourceFile, Table
 from fedbatch.mapping.times import TimeProblem, TimeReader
@@ -97,7 +97,9 @@ class _Work:
     """One table on its way; lives for one call."""
 
     def __init__(self, table: Table, file: SourceFile, mapping: Mapping, ground: Ground) -> None:
-        self.table, self.file, self.mapping, self.ground = table, file, mapping, ground
+        self.table, self.passed_over = rows_meant(table, mapping)
+        self.file, self.mapping, self.ground = file, mapping, ground
+        table = self.table
         self.assigned = assign_rules(table, mapping)
         self.fields = {rule.field: column for column, rule in self.assigned if rule.field}
         self.constants = {item.field: item.text for item in mapping.constants}
@@ -123,6 +125,7 @@ class _Work:
         self.out.rest.ignored = {
             column.header: rule.ignored for column, rule in self.assigned if rule.ignored
         }
+        self.out.rest.ignored.update(self.passed_over)
         return self.out
 
     # ---- rows
@@ -355,7 +358,7 @@ class _Work:
             columns=columns,
         )
         mapping = msgspec.structs.replace(
-            self.mapping, rules=tuple(rule for _, rule in told), shape="row_a_batch"
+            self.mapping, rules=tuple(rule for _, rule in told), shape="row_a_batch", only=()
         )
         return extract(small, self.file, mapping, self.ground)
 

@@ -6,12 +6,20 @@ equal along a column (unit, quantity, place) is worked out once.
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from fedbatch.standard.findings import Finding
 
-__all__ = ["CellKind", "Column", "Scheme", "SourceFile", "Table", "column_letters"]
+__all__ = [
+    "CellKind",
+    "Column",
+    "Scheme",
+    "SourceFile",
+    "Table",
+    "choose_rows",
+    "column_letters",
+]
 
 Scheme = Literal["cell", "row_column"]
 
@@ -83,6 +91,23 @@ class Table:
         if self.scheme == "cell":
             return f"{self.sheet}!{column_letters(column)}{row}"
         return f"R{row}C{column + 1}"
+
+
+def choose_rows(table: Table, places: Sequence[int]) -> Table:
+    """The table with some of its data rows, each still under its number in the source."""
+    columns = tuple(
+        Column(
+            index=column.index,
+            header=column.header,
+            texts=[column.texts[at] for at in places],
+            group=column.group,
+            unit=column.unit,
+            kinds=[column.kinds[at] for at in places] if column.kinds is not None else None,
+            formats=[column.formats[at] for at in places] if column.formats is not None else None,
+        )
+        for column in table.columns
+    )
+    return replace(table, rows=[table.rows[at] for at in places], columns=columns)
 
 
 def column_letters(index: int) -> str:

@@ -185,7 +185,8 @@ def import_file(
     if mapping_name is not None and not mappings:
         raise InputError("a confirmed mapping", where="--mapping", found=mapping_name)
     reading, fitting = _read_fitting(path, mappings)
-    if len({id(table) for table, _ in fitting}) < len(fitting):
+    unfiltered = [mapping for _, mapping in fitting if not mapping.only]
+    if len(unfiltered) > 1:
         names = ", ".join(mapping.source for _, mapping in fitting)
         raise InputError(
             "one mapping for the file",

@@ -17,6 +17,7 @@ __all__ = [
     "LotTarget",
     "Mapping",
     "MappingRule",
+    "RowFilter",
     "SeriesTarget",
     "TableLayout",
 ]
@@ -175,6 +176,14 @@ class TableLayout(Frozen, frozen=True, kw_only=True):
     encoding: str | None = None
 
 
+class RowFilter(Frozen, frozen=True, kw_only=True):
+    """Rows that a mapping reads: those whose column says one of these texts; `reason` for the others."""
+
+    header: str
+    texts: tuple[str, ...]
+    reason: str
+
+
 class Mapping(Record, frozen=True, kw_only=True):
     """What a source's columns mean. Made once, confirmed by a named person, used for every sponsor."""
 
@@ -192,6 +201,7 @@ class Mapping(Record, frozen=True, kw_only=True):
     month_names: tuple[str, ...] = ()
     clock_offset: str | None = None
     absent_texts: tuple[AbsentText, ...] = ()
+    only: tuple[RowFilter, ...] = ()
     grouping_mark: Literal["", ".", ",", " ", "'"] = ""
     day_origin: Literal[0, 1] | None = None
     precedence: Literal["live", "file"] = "file"

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from fedbatch.errors import InputError
-from fedbatch.ports import AuditNote, HeldItem, ImportRow, JournalHead, NewJournalEntry
+from fedbatch.ports import AuditNote, Followed, HeldItem, ImportRow, JournalHead, NewJournalEntry
 from fedbatch.standard import canonical
 from fedbatch.standard.journals import JournalEntry
 from fedbatch.store.audit import START, audit_rows, chain_link, verify_audit, write_audit
@@ -38,6 +38,12 @@ create table imported (
     mapping text not null, time text not null, by text not null, row_keys blob not null,
     findings blob not null, row_hash blob not null
 ) strict;
+""",
+    """
+create table followed (
+    path text primary key, offset integer not null, header_sha256 text not null,
+    row_hash blob not null
+) strict, without rowid;
 """,
 )
 _ROWS_AT_ONCE = 4096
@@ -74,8 +80,12 @@ class Journal:
         held: Sequence[HeldItem] = (),
         closed: Sequence[str] = (),
         imported: ImportRow | None = None,
+        followed: Followed | None = None,
     ) -> int:
-        """Append entries with their heads, what is held back and the import, in one transaction."""
+        """Append entries with their heads, what is held back and the import, in one transaction.
+
+        Points get no head: there is one of them a second, and none has a second version.
+        """
         database = self._database
         with database.writing():
             last = database.row("select idx, link from entry order by idx desc limit 1")
@@ -85,11 +95,18 @@ class Journal:
                 link = chain_link(link, index, entry.content)
                 rows.append((index, entry.entry_id, entry.content, link))
             database.insert("entry", rows)
-            heads = [_head_row(index, entry) for index, entry in enumerate(entries, first)]
+            heads = [
+                _head_row(index, entry)
+                for index, entry in enumerate(entries, first)
+                if entry.type != "points"
+            ]
             database.insert("head", heads, conflict="replace")
             self._write_held(held, closed)
             if imported is not None:
                 self._write_import(imported)
+            if followed is not None:
+                kept = (followed.path, followed.offset, followed.header_sha256)
+                database.insert("followed", [kept], conflict="replace")
             write_audit(database, note)
         return first
 
@@ -228,6 +245,13 @@ class Journal:
             )
             for row in rows
         ]
+
+    def followed(self, path: str) -> Followed | None:
+        """How far a growing file was taken in, or None."""
+        row = self._database.row(
+            "select path, offset, header_sha256 from followed where path = ?", (path,)
+        )
+        return Followed(path=row[0], offset=row[1], header_sha256=row[2]) if row else None
 
     def audit(self) -> list[AuditNote]:
         """The trail of what was done here."""

@@ -21,6 +21,7 @@ from fedbatch.sources.tabular.reading import (
     list_sheets,
     open_for_extraction,
     read_file,
+    read_part,
 )
 from fedbatch.sources.tabular.rules import RULES, Rule
 
@@ -36,4 +37,5 @@ __all__ = [
     "list_sheets",
     "open_for_extraction",
     "read_file",
+    "read_part",
 ]

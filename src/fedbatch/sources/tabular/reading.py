@@ -1,8 +1,11 @@
 """From a path to tables, and from a locator back to the text that stands there."""
 
+import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from openpyxl.utils.cell import column_index_from_string
 
@@ -10,7 +13,15 @@ from fedbatch.errors import InputError
 from fedbatch.mapping.tables import SourceFile, Table
 from fedbatch.sources.tabular import legacy, workbook
 from fedbatch.sources.tabular.grid import Grid
-from fedbatch.sources.tabular.guards import BOUNDS, Bounds, Kind, Loaded, check_archive, load
+from fedbatch.sources.tabular.guards import (
+    BOUNDS,
+    Bounds,
+    Kind,
+    Loaded,
+    check_archive,
+    load,
+    open_regular,
+)
 from fedbatch.sources.tabular.layout import DETECT, Layout, cut
 from fedbatch.sources.tabular.rules import Log
 from fedbatch.sources.tabular.text import read_text
@@ -24,6 +35,7 @@ __all__ = [
     "list_sheets",
     "open_for_extraction",
     "read_file",
+    "read_part",
 ]
 
 ENDINGS: dict[str, tuple[Kind, ...]] = {
@@ -35,6 +47,8 @@ ENDINGS: dict[str, tuple[Kind, ...]] = {
     ".xlsb": ("xlsb",),
     ".xls": ("xls",),
 }
+# What is read of a growing file at once; the rest comes with the next turn.
+PART_BYTES_MAX = 16 << 20
 ROW_COLUMN = re.compile(r"R([1-9]\d{0,8})C([1-9]\d{0,8})")
 CELL = re.compile(r"(.+)!([A-Z]{1,3})([1-9]\d{0,8})", re.DOTALL)
 
@@ -71,6 +85,47 @@ def read_file(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -> R
         tables=(table,),
         findings=(*log.findings(), *table.findings),
     )
+
+
+def read_part(
+    path: Path, offset: int, layout: Layout = DETECT, bounds: Bounds = BOUNDS
+) -> tuple[Reading, int, str]:
+    """What was added to a growing text after `offset`, as far as its lines are whole.
+
+    The header is read with it each time, so that columns which change half-way are noticed. Row
+    numbers count from the header.
+
+    Returns:
+        the reading, how far it went (bytes of the file), and the SHA-256 of the header.
+
+    Raises:
+        InputError: as `read_file`; `file.shrunk` where the file is shorter than `offset`.
+    """
+    with open_regular(path) as stream:
+        header = _header_of(stream, layout)
+        start = max(offset, len(header))
+        size = os.fstat(stream.fileno()).st_size
+        if size < start:
+            raise InputError(
+                f"at least {start} bytes", where=path.name, found=str(size), code="file.shrunk"
+            )
+        stream.seek(start)
+        added = stream.read(min(size - start, PART_BYTES_MAX))
+    added = added[: added.rfind(b"\n") + 1]
+    content = header + added
+    loaded = Loaded(
+        name=path.name, kind="text", content=content, sha256=hashlib.sha256(content).hexdigest()
+    )
+    table = cut(read_grid(loaded, layout, "", bounds), layout, path.name)
+    file = SourceFile(name=path.name, size_bytes=len(content), sha256=loaded.sha256)
+    reading = Reading(file=file, tables=(table,), findings=table.findings)
+    return reading, start + len(added), hashlib.sha256(header).hexdigest()
+
+
+def _header_of(stream: BinaryIO, layout: Layout) -> bytes:
+    """The lines up to the header's, which a growing file's mapping states; else the first."""
+    lines = layout.first_data_row - 1 if layout.first_data_row else layout.header_row or 1
+    return b"".join(stream.readline(BOUNDS.line_bytes_max) for _ in range(lines))
 
 
 def is_whole(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -> bool:

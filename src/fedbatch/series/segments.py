@@ -223,8 +223,14 @@ def read_segment(content: bytes, *, ledger: str, series: str) -> Block:
     if footer.unfolded_bytes > _UNFOLDED_BYTES_MAX:
         raise _too_large(f"{footer.unfolded_bytes} bytes unfolded")
     _check_note(footer.notes, ledger, series)
-    file = _open(content)
-    types = {field.name: field.type for field in file.schema_arrow}
+    try:
+        return _unfolded(content)
+    except UnicodeDecodeError as error:
+        raise _no_segment("texts that are not UTF-8") from error
+
+
+def _unfolded(content: bytes) -> Block:
+    types = {field.name: field.type for field in _open(content).schema_arrow}
     _check_fields(types)
     texts = [name for name, type_ in types.items() if type_ == _TEXTS]
     table = _read_table(content, texts)
@@ -266,7 +272,7 @@ def _check_note(metadata: Mapping[bytes, bytes], ledger: str, series: str) -> No
     note = metadata.get(b"fedbatch", b"")
     try:
         found = msgspec.json.decode(note[:_METADATA_BYTES_MAX], type=_Note)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _no_segment("no key 'fedbatch' that can be read") from error
     if found.layout != _LAYOUT:
         raise _no_segment(f"layout {found.layout}")

@@ -5,8 +5,9 @@ visible to every process; when it raises, none of it happened. Nobody waits for 
 before; a writer that cannot have the lock within ten seconds gets `BusyError`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 import msgspec
@@ -401,9 +402,12 @@ class LedgerStore(Protocol):
         entries: Sequence[NewLedgerEntry],
         note: AuditNote,
         sign: Callable[[int, bytes], bytes],
+        *,
+        settings: Mapping[str, bytes] = MappingProxyType({}),
     ) -> Appended:
         """Append to an own ledger: entries, heads, tree, checkpoint, audit entry, in one transaction.
 
+        `settings` are kept with them: how far the journal was looked through.
         Every entry is read back and hashed again before `sign(size, root)` gives the checkpoint note.
         """
         ...

@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from fedbatch.mapping.times import TimeProblem, TimeReader
 from fedbatch.series.arrow import Texts, arrow, compute, integers_of
+from fedbatch.series.instants import micros
 from fedbatch.standard.values import Time
 
-__all__ = ["NO_TIME", "Micros", "instant_of", "micros_of", "read_instants"]
+__all__ = ["NO_TIME", "Micros", "read_instants"]
 
 # Where there is no instant; nothing real is as early.
 NO_TIME = int(np.iinfo(np.int64).min)
@@ -23,20 +24,6 @@ _PLAIN = re.compile(r"(%[YmdHMST]|[-/. T:])+", re.ASCII)
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local times without a zone, until they are placed
 _CHECKED = 16
 Micros = npt.NDArray[np.int64]
-
-
-def micros_of(instant: str) -> int:
-    """Microseconds since 1970 UTC of an instant as the standard writes it."""
-    moment = datetime.fromisoformat(instant).replace(tzinfo=None)
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def instant_of(micros: int) -> str:
-    """The instant of microseconds since 1970 UTC, as the standard writes it."""
-    text = (_EPOCH + timedelta(microseconds=int(micros))).isoformat(timespec="microseconds")
-    head, _, fraction = text.partition(".")
-    fraction = fraction.rstrip("0")
-    return f"{head}.{fraction}Z" if fraction else f"{head}Z"
 
 
 def read_instants(
@@ -97,7 +84,7 @@ def _agrees(texts: Texts, found: Micros, reader: TimeReader, form: str | None) -
     chosen = rows[:: max(1, rows.size // _CHECKED)]
     for row in chosen:
         time = reader.read(texts[int(row)].as_py() or "", form)
-        if not isinstance(time, Time) or micros_of(time.instant) != found[row]:
+        if not isinstance(time, Time) or micros(time.instant) != found[row]:
             return False
     return True
 
@@ -114,7 +101,7 @@ def _read_rest(
             known[text] = reader.read(text, form)
         time = known[text]
         if isinstance(time, Time):
-            found[row] = micros_of(time.instant)
+            found[row] = micros(time.instant)
         else:
             problems[row] = time
     return problems

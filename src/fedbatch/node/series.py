@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fedbatch.errors import InputError
-from fedbatch.mapping.instants import micros_of
 from fedbatch.node.home import Home
 from fedbatch.node.reading import batch_numbers
 from fedbatch.series.blocks import Block, select
 from fedbatch.series.counting import Piece, reckon
+from fedbatch.series.instants import micros
 from fedbatch.series.segments import read_segment
 from fedbatch.standard import records
 from fedbatch.standard.envelope import read_entry
@@ -77,7 +77,7 @@ def _sealed_pieces(home: Home, item: BatchSeries) -> list[Piece]:
             continue
         window = None
         if record.correction is not None:
-            window = (micros_of(record.from_), micros_of(record.to))
+            window = (micros(record.from_), micros(record.to))
         segment = objects.read(record.segment.sha256)
         pieces.append(
             Piece(

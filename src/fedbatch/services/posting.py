@@ -10,7 +10,7 @@ from fedbatch.ports import Clock, Ids, LedgerHead, NewLedgerEntry, Signer
 from fedbatch.services.intake import content_digest
 from fedbatch.standard import canonical, keys, registry
 from fedbatch.standard.envelope import write_entry, write_withdrawal
-from fedbatch.standard.records import Record, object_of
+from fedbatch.standard.records import Points, Record, object_of
 from fedbatch.standard.values import Correction
 
 __all__ = ["Ledgering", "Post", "head_signer"]
@@ -50,6 +50,7 @@ class Post:
     heads: dict[tuple[str, tuple[str, ...]], LedgerHead]
     entries: list[NewLedgerEntry] = field(default_factory=list)
     unchanged: int = 0
+    points: int = 0
 
     def add(
         self,
@@ -87,6 +88,31 @@ class Post:
         elif record.version != 1:
             record = msgspec.structs.replace(record, version=1, supersedes=None, correction=None)
         return self._append(record, type_, key, digest, version, source, journal, subject)
+
+    def add_points(self, record: Points, *, source: str) -> None:
+        """Add points: they have no second version, and no head tells them from others."""
+        self.points += 1
+        entry_id = self.ids.entry(self.place.agreement, self.ids.salt())
+        content = write_entry(
+            record,
+            id=entry_id,
+            source=f"urn:fedbatch:source:{source}",
+            time=self.clock.now(),
+            agreement=f"{self.place.agreement}@{self.place.version}",
+            sender=self.place.sender,
+            receiver=self.place.receiver,
+            salt=self.ids.salt(),
+        )
+        self.entries.append(
+            NewLedgerEntry(
+                content=content,
+                type="points",
+                key=(record.series, entry_id),
+                version=1,
+                digest=b"",
+                entry_id=entry_id,
+            )
+        )
 
     def _agreed_otherwise(self) -> Correction:
         return Correction(

@@ -41,7 +41,6 @@ from fedbatch.ledger.note import (
     verify_cosignature,
 )
 from fedbatch.ledger.tree import root_of
-from fedbatch.mapping.instants import micros_of
 from fedbatch.ports import (
     AuditNote,
     CheckpointRow,
@@ -55,6 +54,7 @@ from fedbatch.ports import (
     Taken,
 )
 from fedbatch.series.blocks import count
+from fedbatch.series.instants import micros
 from fedbatch.series.segments import points_hash, read_segment
 from fedbatch.services.agreements import AgreementStore, Keys, load_body, place_of
 from fedbatch.services.intake import content_digest
@@ -667,8 +667,8 @@ class _Judged:
         if strange:
             return f"parameter {strange[0]}"
         first, last = int(block.times[0]), int(block.times[-1])
-        is_within = micros_of(record.from_) <= first and last < micros_of(record.to)
-        is_told = micros_of(record.first) == first and micros_of(record.last) == last
+        is_within = micros(record.from_) <= first and last < micros(record.to)
+        is_told = micros(record.first) == first and micros(record.last) == last
         return None if is_within and is_told else "points of other times"
 
     def look_for_objects(self, without: AbstractSet[str]) -> None:

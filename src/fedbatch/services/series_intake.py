@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fedbatch.mapping.instants import instant_of, micros_of
 from fedbatch.mapping.series import SeriesDraft
 from fedbatch.mapping.tables import SourceFile
 from fedbatch.ports import JournalHead, JournalStore, NewJournalEntry, Objects
 from fedbatch.series.blocks import Block, between, count
 from fedbatch.series.comparing import compare
 from fedbatch.series.counting import Piece, reckon
+from fedbatch.series.instants import instant_text, micros
 from fedbatch.series.segments import points_hash, read_segment, split_block, write_segment
 from fedbatch.services.intake import Intake, write_journal_entry
 from fedbatch.standard.findings import Finding, Place
@@ -25,10 +25,11 @@ from fedbatch.standard.records import Sealed
 from fedbatch.standard.rulebook import finding
 from fedbatch.standard.values import Correction, ObjectReference
 
-__all__ = ["JOURNAL", "Told", "read_pieces", "sealed_of", "take_in_points"]
+__all__ = ["JOURNAL", "Declaring", "Told", "read_pieces", "sealed_of", "take_in_points"]
 
 # What stands for a ledger in the segments of a journal.
 JOURNAL = "journal"
+EXTRACTOR = "tabular-series/1"
 
 
 @dataclass(slots=True)
@@ -72,7 +73,7 @@ def _piece(item: SealedHead, objects: Objects) -> Piece:
     content = objects.read(record.segment.sha256)
     window = None
     if record.correction is not None:
-        window = (micros_of(record.from_), micros_of(record.to))
+        window = (micros(record.from_), micros(record.to))
     return Piece(
         block=read_segment(content, ledger=JOURNAL, series=str(record.series)),
         index=item.head.index,
@@ -94,7 +95,78 @@ def take_in_points(
     work = _Work(file, mapping, intake, objects, reason)
     for draft in drafts:
         work.take(draft)
+    work.told.entries = [*work.declaring.entries, *work.told.entries]
     return work.told
+
+
+class Declaring:
+    """Series of drafts as a journal has them, with what is new of them."""
+
+    def __init__(self, intake: Intake, source: str, file: SourceFile | None = None) -> None:
+        self.intake, self.source, self.file = intake, source, file
+        self.heads = intake.journal.heads(("series",))
+        self.entries: list[NewJournalEntry] = []
+
+    def declare(self, draft: SeriesDraft) -> tuple[JournalSeries, Block]:
+        """The series as the journal has it with what is new, and the block under its indexes."""
+        head = self.heads.get(("series", (draft.series.series,)))
+        if head is None:
+            self._enter(draft.series, None)
+            return draft.series, draft.block
+        entry = self.intake.journal.read(head.index)
+        known = msgspec.json.decode(bytes(entry.data), type=JournalSeries)
+        parameters, columns = list(known.parameters), {}
+        for at, parameter in enumerate(draft.series.parameters):
+            index = _index_of(parameters, parameter)
+            if index == len(parameters):
+                parameters.append(parameter)
+            columns[f"{index}.{parameter.role}"] = draft.block.columns[f"{at}.{parameter.role}"]
+        block = Block(draft.block.times, columns, draft.block.rows)
+        declared = msgspec.structs.replace(known, parameters=tuple(parameters))
+        if len(parameters) > len(known.parameters):
+            self._enter(declared, head)
+        return declared, block
+
+    def _enter(self, series: JournalSeries, head: JournalHead | None) -> None:
+        version = head.version + 1 if head is not None else 1
+        if head is not None:
+            correction = Correction(
+                kind="correct",
+                reason_code="source_changed",
+                reason="further parameters",
+                by=self.intake.by,
+            )
+            series = msgspec.structs.replace(
+                series, version=version, supersedes=head.entry_id, correction=correction
+            )
+        self.entries.append(
+            write_journal_entry(
+                series,
+                type_="series",
+                key=(series.series,),
+                entry_id=self.intake.ids.fresh("j"),
+                time=self.intake.clock.now(),
+                by=self.intake.by,
+                source=self.source,
+                origins=_whole_file(self.file, self.source),
+                version=version,
+            )
+        )
+
+
+def _whole_file(file: SourceFile | None, source: str) -> tuple[Origin, ...]:
+    """Points come from a file as a whole; a file that grows is not kept."""
+    if file is None:
+        return ()
+    return (
+        Origin(
+            artefact=file.sha256,
+            scheme="bytes",
+            locator=f"0-{file.size_bytes - 1}",
+            extractor=EXTRACTOR,
+            mapping=source,
+        ),
+    )
 
 
 class _Work:
@@ -107,16 +179,16 @@ class _Work:
         self.objects, self.reason = objects, reason
         self.now = intake.clock.now()
         self.told = Told([], [])
-        self.heads = intake.journal.heads(("series",))
+        self.declaring = Declaring(intake, mapping.source, file)
         self.sealed = sealed_of(intake.journal)
 
     def take(self, draft: SeriesDraft) -> None:
-        declared, block = self._declare(draft)
+        declared, block = self.declaring.declare(draft)
         first, last = int(block.times[0]), int(block.times[-1])
         stretches = [
             item
             for item in self.sealed.get(declared.series, [])
-            if micros_of(item.record.first) <= last and micros_of(item.record.last) >= first
+            if micros(item.record.first) <= last and micros(item.record.last) >= first
         ]
         shown = reckon(read_pieces(stretches, self.objects), precedence="file")
         found = compare(shown.block, block)
@@ -152,39 +224,6 @@ class _Work:
             )
         )
 
-    # ---- declaring
-
-    def _declare(self, draft: SeriesDraft) -> tuple[JournalSeries, Block]:
-        """The series as the journal has it with what is new, and the block under its indexes."""
-        head = self.heads.get(("series", (draft.series.series,)))
-        if head is None:
-            self._enter_series(draft.series, None)
-            return draft.series, draft.block
-        entry = self.intake.journal.read(head.index)
-        known = msgspec.json.decode(bytes(entry.data), type=JournalSeries)
-        parameters, columns = list(known.parameters), {}
-        for at, parameter in enumerate(draft.series.parameters):
-            index = _index_of(parameters, parameter)
-            if index == len(parameters):
-                parameters.append(parameter)
-            columns[f"{index}.{parameter.role}"] = draft.block.columns[f"{at}.{parameter.role}"]
-        block = Block(draft.block.times, columns, draft.block.rows)
-        declared = msgspec.structs.replace(known, parameters=tuple(parameters))
-        if len(parameters) > len(known.parameters):
-            self._enter_series(declared, head)
-        return declared, block
-
-    def _enter_series(self, series: JournalSeries, head: JournalHead | None) -> None:
-        version = head.version + 1 if head is not None else 1
-        if head is not None:
-            series = msgspec.structs.replace(
-                series,
-                version=version,
-                supersedes=head.entry_id,
-                correction=self._correction("further parameters"),
-            )
-        self._enter("series", (series.series,), series, version)
-
     def _correction(self, reason: str) -> Correction:
         return Correction(
             kind="correct", reason_code="source_changed", reason=reason, by=self.intake.by
@@ -208,46 +247,37 @@ class _Work:
             version=1,
             sealed=sealed,
             series=series.series,
-            from_=instant_of(window[0]),
-            to=instant_of(window[1]),
+            from_=instant_text(window[0]),
+            to=instant_text(window[1]),
             segment=ObjectReference(sha256=name, bytes=len(content)),
             points_hash=points_hash(block),
             count=count(block),
-            first=instant_of(int(block.times[0])),
-            last=instant_of(int(block.times[-1])),
-            complete_until=instant_of(window[1]),
+            first=instant_text(int(block.times[0])),
+            last=instant_text(int(block.times[-1])),
+            complete_until=instant_text(window[1]),
             supersedes=supersedes or None,
             correction=self._correction(self.reason) if supersedes else None,
         )
-        self._enter("sealed", (sealed,), record, 1)
+        self._enter(record)
 
-    def _enter(
-        self, type_: str, key: tuple[str, ...], record: JournalSeries | Sealed, version: int
-    ) -> None:
-        origin = Origin(
-            artefact=self.file.sha256,
-            scheme="bytes",
-            locator=f"0-{self.file.size_bytes - 1}",
-            extractor=self.mapping.extractor,
-            mapping=self.mapping.source,
-        )
+    def _enter(self, record: Sealed) -> None:
         self.told.entries.append(
             write_journal_entry(
                 record,
-                type_=type_,
-                key=key,
+                type_="sealed",
+                key=(record.sealed,),
                 entry_id=self.intake.ids.fresh("j"),
                 time=self.now,
                 by=self.intake.by,
                 source=self.mapping.source,
-                origins=(origin,),
-                version=version,
+                origins=_whole_file(self.file, self.mapping.source),
+                version=1,
             )
         )
 
 
 def _overlaps(record: Sealed, first: int, last: int) -> bool:
-    return micros_of(record.from_) <= last and micros_of(record.to) > first
+    return micros(record.from_) <= last and micros(record.to) > first
 
 
 def _index_of(known: Sequence[JournalParameter], wanted: JournalParameter) -> int:

@@ -11,10 +11,10 @@ from hashlib import sha256
 
 import msgspec
 
-from fedbatch.mapping.instants import instant_of, micros_of
 from fedbatch.ports import JournalStore, LedgerHead, Objects
 from fedbatch.series.blocks import Block, Column, between, count
 from fedbatch.series.converting import Converter, make_converter
+from fedbatch.series.instants import instant_text, micros
 from fedbatch.series.segments import points_hash, read_segment, write_segment
 from fedbatch.services.posting import Post
 from fedbatch.services.series_intake import JOURNAL, SealedHead, sealed_of
@@ -224,7 +224,7 @@ class SeriesSharing:
         reference = _reference(content)
         self.segments[reference.sha256] = content
         told = item.record
-        start, end = max(micros_of(told.from_), stretch.from_), min(micros_of(told.to), stretch.to)
+        start, end = max(micros(told.from_), stretch.from_), min(micros(told.to), stretch.to)
         superseded = tuple(
             entry_id
             for known, entry_id in self.posted.items()
@@ -235,14 +235,14 @@ class SeriesSharing:
             version=1,
             sealed=self.pseudonym("sealed", f"{told.sealed}|{stretch.batch}|{start}|{end}"),
             series=series.series,
-            from_=instant_of(start),
-            to=instant_of(end),
+            from_=instant_text(start),
+            to=instant_text(end),
             segment=reference,
             points_hash=digest,
             count=count(block),
-            first=instant_of(int(block.times[0])),
-            last=instant_of(int(block.times[-1])),
-            complete_until=instant_of(min(micros_of(told.complete_until), end)),
+            first=instant_text(int(block.times[0])),
+            last=instant_text(int(block.times[-1])),
+            complete_until=instant_text(min(micros(told.complete_until), end)),
             late=told.late,
             supersedes=superseded or None,
             correction=own if superseded else None,
@@ -250,7 +250,7 @@ class SeriesSharing:
 
 
 def _overlaps(record: records.Sealed, stretch: Stretch) -> bool:
-    return micros_of(record.first) < stretch.to and micros_of(record.last) >= stretch.from_
+    return micros(record.first) < stretch.to and micros(record.last) >= stretch.from_
 
 
 def _posted_as(item: SealedHead, stretch: Stretch) -> str:

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from fedbatch.ledger.tree import leaf_hash
-from fedbatch.mapping.instants import micros_of
 from fedbatch.ports import Clock, HeldItem, Ids, JournalHead, JournalStore, LedgerHead, Objects
 from fedbatch.rules.due import parse_duration
 from fedbatch.rules.rights import Measured, bind, find_right, status_reaches, visible_fields
-from fedbatch.rules.windows import Window, agreed_windows, batch_at
+from fedbatch.rules.windows import Told, Window, agreed_windows, batch_at
+from fedbatch.series.instants import micros
 from fedbatch.services.numbering import PARTNER_SYSTEM, journal_batches
 from fedbatch.services.posting import Ledgering, Post
 from fedbatch.services.series_sharing import SeriesSharing, Stretch
@@ -278,13 +278,16 @@ class _Work:
 
     def _place_windows(self) -> None:
         statements = []
+        # A source is as far along as when it was last taken in.
+        until = {item.mapping: item.time for item in self.sharing.journal.imports()}
         self.stated: dict[tuple[str, str, str], list[JournalHead]] = {}
         for head in self.journal_heads.values():
             if head.type == "equipment" and not head.is_withdrawn:
                 _, record = self._read(head)
                 if isinstance(record, records.Equipment):
                     batch = self._one(named_key(record.batch))
-                    statements.append(msgspec.structs.replace(record, batch=batch))
+                    statement = msgspec.structs.replace(record, batch=batch)
+                    statements.append(Told(record=statement, until=until.get(head.source, "")))
                     name = (record.equipment, batch, record.from_.instant)
                     self.stated.setdefault(name, []).append(head)
         windows, disputes = agreed_windows(statements, _tolerance_s(self.body))
@@ -678,7 +681,7 @@ class _Work:
             return [Stretch(batch=batch)] if batch in self.batches else []
         windows = self.windows.get(series.equipment or "", [])
         return [
-            Stretch(batch=item.batch, from_=micros_of(item.start), to=micros_of(item.end))
+            Stretch(batch=item.batch, from_=micros(item.start), to=micros(item.end))
             for item in windows
             if item.batch in self.batches and item.end is not None
         ]

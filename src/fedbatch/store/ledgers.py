@@ -5,8 +5,9 @@ checkpoint is signed, the entries are read back from the database and hashed aga
 on the way has ended a public log.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from fedbatch.errors import InputError, IntegrityError, RefusedError
 from fedbatch.ledger.frames import BUNDLE_ENTRIES_MAX
@@ -168,9 +169,12 @@ class Ledgers:
         entries: Sequence[NewLedgerEntry],
         note: AuditNote,
         sign: SignHead,
+        *,
+        settings: Mapping[str, bytes] = MappingProxyType({}),
     ) -> Appended:
         """Append to an own ledger and sign its new head, in one transaction."""
         with self._database.writing():
+            self._database.insert("setting", list(settings.items()), conflict="replace")
             appended = self._append(self.ledger(ledger), entries, sign)
             write_audit(self._database, note)
         return appended
@@ -237,7 +241,12 @@ class Ledgers:
     def _write_heads(
         self, ledger: str, start: int, entries: Sequence[NewLedgerEntry | None]
     ) -> None:
-        placed = [(index, entry) for index, entry in enumerate(entries, start) if entry is not None]
+        placed = [
+            (index, entry)
+            for index, entry in enumerate(entries, start)
+            # Points have no second version, and nothing names one: they get neither head nor name.
+            if entry is not None and entry.type != "points"
+        ]
         self._write_objects(ledger, placed)
         self._database.insert(
             "head",

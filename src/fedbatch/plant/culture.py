@@ -28,6 +28,10 @@ BOLUS_GLUCOSE = 500.0
 # People dose for 6 g/L and land a little below, since the cells eat meanwhile.
 BOLUS_TO = 5.85
 BOLUS_BELOW = 5.0
+# While cells still grow fast, the late shift tops up what the night would use up.
+EVENING_DAYS = (5, 6)
+EVENING_BELOW = 5.6
+EVENING_TO = 6.2
 SAMPLE_L = 2.5
 # A day on which the sample port is flushed twice: the largest step that sampling makes.
 FLUSH_DAY = 7
@@ -44,7 +48,7 @@ class Culture:
     Densities in 10⁶/mL, their integral in 10⁶·d/mL, viability in %, concentrations in g/L, volumes
     in L, osmolality in mosm/kg, pCO2 in mmHg. `fed`, `sugar` and `base` are litres that really went
     in since the start; `metered` is what the feed totaliser counted. `dosed` holds the days on
-    which glucose was dosed.
+    which glucose was dosed in the morning.
     """
 
     age: NDArray[np.float64]
@@ -123,6 +127,7 @@ def grow(batch: PlannedBatch) -> Culture:
     )
     drawn = {round(age * STEPS_A_DAY): day for day, age in enumerate(batch.sample_ages)}
     dosed_at = {round(age * STEPS_A_DAY): day for day, age in enumerate(batch.dose_ages, start=1)}
+    evenings = {round((batch.dose_ages[day - 1] + 0.5) * STEPS_A_DAY) for day in EVENING_DAYS}
     fed = _feeding(batch)
     ills = _Ills(batch)
     rows, dosed = [], []
@@ -130,8 +135,10 @@ def grow(batch: PlannedBatch) -> Culture:
         rows.append(_row(step * STEP_D, vessel))
         if step in drawn:
             vessel.draw(FLUSH_L if drawn[step] == FLUSH_DAY else SAMPLE_L)
-        if step in dosed_at and _dose(vessel):
+        if step in dosed_at and _dose(vessel, BOLUS_BELOW, BOLUS_TO):
             dosed.append(dosed_at[step])
+        if step in evenings:
+            _dose(vessel, EVENING_BELOW, EVENING_TO)
         if step in fed:
             _feed(vessel, batch.product.feed_l * STEP_D * 24 / FEED_HOURS, ills, step, luck)
         _live(vessel, step * STEP_D, ills, step, luck)
@@ -178,10 +185,10 @@ def _feeding(batch: PlannedBatch) -> set[int]:
     }
 
 
-def _dose(vessel: _Vessel) -> bool:
-    if vessel.glucose / vessel.volume >= BOLUS_BELOW:
+def _dose(vessel: _Vessel, below: float, to: float) -> bool:
+    if vessel.glucose / vessel.volume >= below:
         return False
-    litres = (BOLUS_TO * vessel.volume - vessel.glucose) / (BOLUS_GLUCOSE - BOLUS_TO)
+    litres = (to * vessel.volume - vessel.glucose) / (BOLUS_GLUCOSE - to)
     vessel.glucose += BOLUS_GLUCOSE * litres
     vessel.osmoles += 290 * litres
     vessel.volume += litres

@@ -12,12 +12,15 @@ from fedbatch.services.agreements import place_of, posting_allowed
 from fedbatch.services.posting import head_signer
 from fedbatch.services.sharing import SharePlan, Sharing, plan
 from fedbatch.standard import records
+from fedbatch.standard.envelope import read_entry
 from fedbatch.standard.values import ValueStatus
 
 __all__ = ["Shared", "journal_status", "post_plan", "share"]
 
 # Appended in groups, so that a long sharing shows progress and holds the lock briefly.
 GROUP = 4096
+# The setting that says how far the journal's live points were looked through.
+POINTS_FROM = "points_from"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,24 @@ def journal_status(home: Home) -> dict[str, ValueStatus]:
         record = msgspec.json.decode(bytes(entry.data), type=records.Approval)
         raised.update(dict.fromkeys((item.entry for item in record.targets), record.to))
     return raised
+
+
+def _live_range(
+    home: Home, known: KnownAgreement, ledger: str, series: str
+) -> records.Entries | None:
+    """The entries of live points of a series that no sealed entry names yet."""
+    views, store = home.views(known.agreement), home.ledgers(known.agreement)
+    after = -1
+    for index in reversed(views.sealed(ledger, series)):
+        ((_, _, content),) = store.entries(ledger, index, 1)
+        record = read_entry(content).record
+        if isinstance(record, records.Sealed) and record.entries is not None:
+            after = record.entries.last
+            break
+    runs = [run for run in views.points(ledger, series) if run[1] > after]
+    if not runs:
+        return None
+    return records.Entries(first=max(runs[0][0], after + 1), last=runs[-1][1])
 
 
 def _excluded(content: bytes | None) -> frozenset[str]:
@@ -69,6 +90,8 @@ def make_plan(home: Home, known: KnownAgreement) -> SharePlan:
         clock=home.clock,
         units=home.units,
         objects=home.journal_objects,
+        live_range=lambda series: _live_range(home, known, own.ledger, series),
+        points_from=int(store.setting(POINTS_FROM) or b"0"),
         files=whole_files(home) if grants_files(body) else (),
     )
     return plan(sharing)
@@ -94,11 +117,14 @@ def post_plan(
             objects.write(home.journal_objects.read(sha256))
     for content in made.segments.values():
         objects.write(content)
+    reached = {POINTS_FROM: str(made.points_to).encode()}
     for start in range(0, len(entries), GROUP):
         group = entries[start : start + GROUP]
+        is_last = start + GROUP >= len(entries)
         detail = f"{known.agreement}: {len(group)} entries"
         note = AuditNote(act="share", by=person.person, time=home.clock.now(), detail=detail)
-        store.append(own.ledger, group, note, sign)
+        # Points come first in a plan; should the last group fail, some would come twice, never less.
+        store.append(own.ledger, group, note, sign, settings=reached if is_last else {})
         if report is not None:
             report(start + len(group), len(entries))
     for sha256 in made.destroyed:

@@ -553,6 +553,7 @@ class _Judged:
         self.leaves: dict[int, bytes] = {}
         self.contents: dict[int, bytes] = {}
         self.by_entry: dict[str, LedgerHead] = {}
+        self.declared: dict[str, int] = {}
         self.destroyed: list[str] = []
         self.missing: list[str] = []
 
@@ -586,8 +587,10 @@ class _Judged:
             return
         if head is None:
             return
-        self.contents[index] = entry
         self.heads.append(head)
+        if head.type == "points":
+            return
+        self.contents[index] = entry
         self.by_entry[head.entry_id] = self.new[head.type, head.key] = LedgerHead(
             type=head.type,
             key=head.key,
@@ -625,6 +628,10 @@ class _Judged:
             return None
         source = heading.source.removeprefix("urn:fedbatch:source:")
         key = keys.key_of(record, source=_source_in_key(record, source), entry_id=heading.id)
+        if isinstance(record, records.Series):
+            self.declared[record.series] = len(record.parameters)
+        if isinstance(record, records.Points):
+            return self._points_head(heading.id, record)
         if isinstance(record, records.Sealed) and self.replication.objects.has(
             record.segment.sha256
         ):
@@ -646,6 +653,36 @@ class _Judged:
             entry_id=heading.id,
             object=records.object_of(record),
         )
+
+    def _points_head(self, entry_id: str, record: records.Points) -> NewLedgerEntry | None:
+        """Points have no second version; each names parameters that its series declares."""
+        count_ = self._parameters(record.series)
+        lengths = {len(record.index), len(record.offset), len(record.scaled)}
+        is_whole = record.version == 1 and len(lengths) == 1 and bool(record.index)
+        if not is_whole or max(record.index, default=0) >= count_ or min(record.index) < 0:
+            found = f"{len(record.index)} points of a series with {count_} parameters"
+            self._refuse(entry_id, "record.malformed", found, "points of the parameters declared")
+            return None
+        return NewLedgerEntry(
+            content=b"",
+            type="points",
+            key=(record.series, entry_id),
+            version=1,
+            digest=b"",
+            entry_id=entry_id,
+        )
+
+    def _parameters(self, series: str) -> int:
+        """How many parameters a series of this ledger declares; 0 for one that is not declared."""
+        here = self.declared.get(series)
+        if here is None:
+            store, ledger = self.replication.store, self.row.ledger
+            head = store.find_head(ledger, "series", (series,))
+            rows = store.entries(ledger, head.index, 1) if head is not None else []
+            record = read_entry(rows[0][2]).record if rows and rows[0][2] else None
+            here = len(record.parameters) if isinstance(record, records.Series) else 0
+            self.declared[series] = here
+        return here
 
     def _faulty(self, record: records.Sealed) -> str | None:
         """What a segment that is held here has other than its entry says (STANDARD S39), or None."""

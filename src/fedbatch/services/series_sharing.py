@@ -14,8 +14,10 @@ import msgspec
 from fedbatch.ports import JournalStore, LedgerHead, Objects
 from fedbatch.series.blocks import Block, Column, between, count
 from fedbatch.series.converting import Converter, make_converter
+from fedbatch.series.inline import decode_points, encode_points
 from fedbatch.series.instants import instant_text, micros
 from fedbatch.series.segments import points_hash, read_segment, write_segment
+from fedbatch.services.live import declared_series, plain_series, points_since
 from fedbatch.services.posting import Post
 from fedbatch.services.series_intake import JOURNAL, SealedHead, sealed_of
 from fedbatch.standard import records
@@ -39,6 +41,7 @@ class Stretch:
     batch: str
     from_: int = -FOREVER
     to: int = FOREVER
+    is_open: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,10 +59,38 @@ class SeriesSharing:
     agreed: Callable[[JournalParameter, str], AgreedParameter | None]
     pseudonym: Callable[[str, str], str]
     correction: Callable[[Correction | None], Correction | None]
+    live_range: Callable[[str], records.Entries | None]
     segments: dict[str, bytes] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     destroyed: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+
+    def run_points(self, start: int) -> int:
+        """Plan the live points of the journal from an index on; the index to go on from.
+
+        What no window or right covers yet is not waited for: it comes with the sealed stretch.
+        """
+        groups: dict[str, list[records.Points]] = {}
+        for item in points_since(self.journal, start):
+            groups.setdefault(item.record.series, []).append(item.record)
+            start = item.index + 1
+        declared = declared_series(self.journal) if groups else {}
+        for name, items in groups.items():
+            series = declared[name]
+            block = decode_points(plain_series(series), items)
+            for stretch in self.stretches(series):
+                self._share_points(series, stretch, block)
+        return start
+
+    def _share_points(self, series: JournalSeries, stretch: Stretch, block: Block) -> None:
+        part = between(block, stretch.from_, stretch.to)
+        if not count(part):
+            return
+        declared, columns = self._declared(series, stretch.batch)
+        shared = _renamed(part, columns)
+        source = self.pseudonym("source", series.series)
+        for record in encode_points(declared, shared) if count(shared) else ():
+            self.post.add_points(record, source=source)
 
     def run(self) -> None:
         """Plan everything that is not posted yet; nothing is written."""
@@ -73,7 +104,13 @@ class SeriesSharing:
                 self._share(series, stretch, stretches[series.series])
 
     def _share(self, series: JournalSeries, stretch: Stretch, sealed: Sequence[SealedHead]) -> None:
-        told = [item for item in sealed if _overlaps(item.record, stretch)]
+        told = [
+            item
+            for item in sealed
+            if _overlaps(item.record, stretch)
+            # Of an open window nobody knows yet whether it holds to the end of the stretch.
+            and not (stretch.is_open and micros(item.record.to) > stretch.to)
+        ]
         due = [item for item in told if self._is_due(item, stretch)]
         if not due:
             return
@@ -198,13 +235,7 @@ class SeriesSharing:
             ledger=JOURNAL,
             series=str(item.record.series),
         )
-        block = between(whole, stretch.from_, stretch.to)
-        named: dict[str, Column] = {}
-        for name, column in block.columns.items():
-            if name in columns:
-                code, converter = columns[name]
-                named[code] = converter.convert(column)
-        shared = Block(block.times, named, block.rows)
+        shared = _renamed(between(whole, stretch.from_, stretch.to), columns)
         if not count(shared):
             return
         record = self._sealed(series, shared, stretch, item)
@@ -244,9 +275,20 @@ class SeriesSharing:
             last=instant_text(int(block.times[-1])),
             complete_until=instant_text(min(micros(told.complete_until), end)),
             late=told.late,
+            entries=self.live_range(series.series) if told.entries is not None else None,
             supersedes=superseded or None,
             correction=own if superseded else None,
         )
+
+
+def _renamed(block: Block, columns: dict[str, tuple[str, Converter]]) -> Block:
+    """A block under the agreement's codes and units, without what is not agreed."""
+    named: dict[str, Column] = {}
+    for name, column in block.columns.items():
+        if name in columns:
+            code, converter = columns[name]
+            named[code] = converter.convert(column)
+    return Block(block.times, named, block.rows)
 
 
 def _overlaps(record: records.Sealed, stretch: Stretch) -> bool:
@@ -255,7 +297,9 @@ def _overlaps(record: records.Sealed, stretch: Stretch) -> bool:
 
 def _posted_as(item: SealedHead, stretch: Stretch) -> str:
     """How a posted stretch is remembered: which of the journal's, for which batch, cut where."""
-    return f"{item.head.entry_id}|{stretch.batch}|{stretch.from_}|{stretch.to}"
+    start = max(micros(item.record.from_), stretch.from_)
+    end = min(micros(item.record.to), stretch.to)
+    return f"{item.head.entry_id}|{stretch.batch}|{start}|{end}"
 
 
 def _agreed_parameter(

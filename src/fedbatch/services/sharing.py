@@ -95,7 +95,8 @@ class SharePlan:
     `post` holds the entries; `skipped` counts records by the reason they stay; `withheld` names
     held-back items of which only their finding crosses. `objects` are the journal's objects that the
     entries name, by SHA-256; `destroyed` those that this agreement's folder keeps no longer;
-    `segments` new ones with their bytes.
+    `segments` new ones with their bytes; `points_to` how far the journal's live points were looked
+    through.
     """
 
     post: Post
@@ -106,6 +107,7 @@ class SharePlan:
     objects: list[str] = field(default_factory=list)
     destroyed: list[str] = field(default_factory=list)
     segments: dict[str, bytes] = field(default_factory=dict)
+    points_to: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,8 @@ class Sharing:
     units: UnitTable
     objects: Objects
     files: Sequence[WholeFile] = ()
+    live_range: Callable[[str], records.Entries | None] = lambda _series: None
+    points_from: int = 0
 
 
 def plan(sharing: Sharing) -> SharePlan:
@@ -664,8 +668,10 @@ class _Work:
             agreed=self._agreed,
             pseudonym=self._pseudonym,
             correction=self._correction,
+            live_range=sharing.live_range,
         )
         before = len(self.plan.post.entries)
+        self.plan.points_to = work.run_points(sharing.points_from)
         work.run()
         for entry in self.plan.post.entries[before:]:
             self.plan.by_type[entry.type if not entry.is_withdrawn else "withdrawal of sealed"] += 1
@@ -681,9 +687,14 @@ class _Work:
             return [Stretch(batch=batch)] if batch in self.batches else []
         windows = self.windows.get(series.equipment or "", [])
         return [
-            Stretch(batch=item.batch, from_=micros(item.start), to=micros(item.end))
+            Stretch(
+                batch=item.batch,
+                from_=micros(item.start),
+                to=micros(item.end),
+                is_open=item.is_open,
+            )
             for item in windows
-            if item.batch in self.batches and item.end is not None
+            if item.batch in self.batches
         ]
 
     def _agreed(self, parameter: JournalParameter, batch: str) -> AgreedParameter | None:

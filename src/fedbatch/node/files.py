@@ -27,6 +27,9 @@ def whole_files(home: Home) -> list[WholeFile]:
     """
     imports: dict[str, list[ImportRow]] = {}
     for row in home.journal.imports():
+        if not row.sha256:
+            # A file that grows is not kept.
+            continue
         imports.setdefault(row.sha256, []).append(row)
     layouts = {item.source: layout_of(item.layout) for item in load_mappings(home)}
     found = []

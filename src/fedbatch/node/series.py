@@ -7,7 +7,7 @@ from fedbatch.errors import InputError
 from fedbatch.node.home import Home
 from fedbatch.node.reading import batch_numbers
 from fedbatch.series.blocks import Block, select
-from fedbatch.series.counting import Piece, reckon
+from fedbatch.series.counting import Piece, counted
 from fedbatch.series.inline import decode_points
 from fedbatch.series.instants import micros
 from fedbatch.series.segments import read_segment
@@ -66,7 +66,7 @@ def series_block(
     sealed = _sealed(home, item)
     pieces = [_piece(home, item, index, record) for index, record in sealed]
     pieces += _live_pieces(home, item, [record for _, record in sealed])
-    block = reckon(pieces, precedence=item.series.precedence).block
+    block, _ = counted(pieces, item.series.precedence)
     chosen = [name for name in names if name in block.columns]
     return select(block, chosen) if names else block
 
@@ -90,7 +90,6 @@ def _piece(home: Home, item: BatchSeries, index: int, record: records.Sealed) ->
         index=index,
         is_file=record.entries is None,
         window=window,
-        is_late=record.late,
     )
 
 

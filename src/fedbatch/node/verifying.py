@@ -69,7 +69,8 @@ def _missing(home: Home) -> list[str]:
         missing += [
             f"object {row.sha256} ({row.file}) is missing"
             for row in home.journal.imports()
-            if not home.journal_objects.has(row.sha256)
+            # A file that grows is not kept.
+            if row.sha256 and not home.journal_objects.has(row.sha256)
         ]
     return missing
 

@@ -45,7 +45,8 @@ def agreed_windows(
     """The windows that all sources agree on, and a finding for each that they dispute.
 
     Of a dispute the stretch on which all agree counts; what lies beyond it waits for a person, and so
-    does any other batch that claims it. A window without end is open: it holds as far as the unit's own tag was last heard to say so.
+    does any other batch that claims it. A window without end is open: it holds as far as the unit's
+    own tag was last heard to say so.
 
     Args:
         told: every source's statement; several of one piece and batch are held against each other.

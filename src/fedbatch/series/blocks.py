@@ -33,10 +33,13 @@ __all__ = [
     "equal",
     "from_points",
     "from_rows",
+    "good_points",
     "merge",
+    "merge_points",
     "rescale",
     "select",
     "slice_rows",
+    "take_points",
 ]
 
 Integers = npt.NDArray[np.int64]
@@ -47,6 +50,8 @@ Numbers = Integers | Floats
 # What DECIMAL holds in eight bytes whatever the digits are (STANDARD S24).
 DIGITS_MAX = 18
 NUMBER_MAX = 10**DIGITS_MAX - 1
+_NOT_GOOD = frozenset({"bad", "missing", "substituted"})
+_NO_TIMES: Integers = np.empty(0, dtype=np.int64)
 
 
 class Mark(NamedTuple):
@@ -474,9 +479,18 @@ def merge(blocks: Sequence[Block]) -> Block:
 
 def _merged(name: str, blocks: Sequence[Block]) -> ColumnPoints:
     parts = [column_points(block, name) for block in blocks if name in block.columns]
+    return merge_points(parts, name)
+
+
+def merge_points(parts: Sequence[ColumnPoints], where: str = "") -> ColumnPoints:
+    """The points of several lists of one parameter by time; an earlier list's come first.
+
+    Raises:
+        InputError: `series.scale`: the lists have no common scale of 18 digits.
+    """
     scale = _common_scale(part.scale for part in parts)
-    columns = [rescale(_as_column(part), scale, name) for part in parts]
-    times = np.concatenate([part.times for part in parts])
+    columns = [rescale(_as_column(part), scale, where) for part in parts]
+    times = np.concatenate([_NO_TIMES, *(part.times for part in parts)])
     starts = np.cumsum([0, *(part.times.size for part in parts)])
     marks: dict[int, Mark] = {}
     for start, part in zip(starts[:-1].tolist(), parts, strict=True):
@@ -484,7 +498,26 @@ def _merged(name: str, blocks: Sequence[Block]) -> ColumnPoints:
     present = None
     if any(column.present is not None for column in columns):
         present = np.concatenate([_flags(part) for part in parts])
-    joined = Column(scale, _chained([column.numbers for column in columns]), present, marks)
-    order = np.argsort(times, kind="stable")
-    taken = _take(joined, order, times.size)
-    return ColumnPoints(times[order], taken.numbers, taken.present, taken.marks, scale)
+    numbers = _chained([_blank(0, scale)[0], *(column.numbers for column in columns)])
+    merged = ColumnPoints(times, numbers, present, marks, scale)
+    if bool(np.all(times[1:] >= times[:-1])):
+        return merged
+    return take_points(merged, np.argsort(times, kind="stable"))
+
+
+def take_points(points: ColumnPoints, rows: Integers | Flags) -> ColumnPoints:
+    """Some points, by position in the order wanted or by a flag each."""
+    at = np.flatnonzero(rows) if rows.dtype == np.bool_ else cast(Integers, rows)
+    if at.size == points.times.size and rows.dtype == np.bool_:
+        return points
+    taken = _take(_as_column(points), at, points.times.size)
+    return ColumnPoints(points.times[at], taken.numbers, taken.present, taken.marks, points.scale)
+
+
+def good_points(points: ColumnPoints) -> ColumnPoints:
+    """The points with a number that is not bad, missing or substituted; uncertain ones stay."""
+    is_good = _flags(points).copy()
+    for row, mark in points.marks.items():
+        if mark.quality in _NOT_GOOD:
+            is_good[row] = False
+    return take_points(points, is_good)

@@ -1,42 +1,208 @@
-"""What counts of several tellings of one series (STANDARD S40)."""
+"""Which points of a series count, of several segments and inline points (STANDARD S40).
 
-from collections.abc import Sequence
+Within the window of a correction the newest one counts alone. Elsewhere equal points of two pieces are
+one; where two pieces differ, both stay in the ledger, one of them shows, and a conflict says so. Points
+are equal if their numbers are, and their qualities where both state one: `raw` is how a number was
+written, and an export writes as it likes.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from fedbatch.series.blocks import Block, between
-from fedbatch.series.comparing import compare
+from fedbatch.series.blocks import (
+    Block,
+    Column,
+    ColumnPoints,
+    Flags,
+    Integers,
+    column_points,
+    from_points,
+    merge_points,
+    rescale,
+    take_points,
+)
+from fedbatch.series.decimals import number_text
 
-__all__ = ["Piece", "Shown", "reckon"]
+__all__ = ["Conflict", "Piece", "counted"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Piece:
+    """Points as one entry of the ledger brings them.
+
+    `index`: of the entry in the ledger. `is_file`: the sealed entry names no `entries`. `window`: of a
+    correction, from ≤ t < to in µs; None for any other. `names`: the columns a correction speaks of;
+    None: all.
+    """
+
     block: Block
     index: int
-    is_file: bool
+    is_file: bool = False
     window: tuple[int, int] | None = None
-    is_late: bool = False
+    names: frozenset[str] | None = None
+
+    def corrects(self, name: str) -> bool:
+        """Whether this alone counts for a column within its window."""
+        return self.window is not None and (self.names is None or name in self.names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    block: Block
+class Conflict:
+    """Two pieces say other things of one parameter at one time (µs).
+
+    `numbers`: the one that shows, then the other, as decimals; "" where a piece has none there.
+    `index`: of the other's entry in the ledger.
+    """
+
+    name: str
+    time: int
+    numbers: tuple[str, str]
+    index: int
 
 
-def reckon(pieces: Sequence[Piece], *, precedence: str) -> Shown:
-    shown = Block(np.empty(0, dtype=np.int64), {})
+def counted(
+    pieces: Sequence[Piece], precedence: Literal["live", "file"]
+) -> tuple[Block, list[Conflict]]:
+    """The points that show, and each conflict in the order of names and times.
+
+    Raises:
+        InputError: `series.scale`: pieces have no common scale of 18 digits.
+    """
+    names = sorted({name for piece in pieces for name in piece.block.columns})
+    shown, conflicts = {}, list[Conflict]()
+    for name in names:
+        points, found = _counted_column(name, pieces, precedence)
+        shown[name] = points
+        conflicts += sorted(found, key=lambda item: (item.time, item.index))
+    return from_points(shown), conflicts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """Points of one column of a piece."""
+
+    points: ColumnPoints
+    index: int
+    is_second: bool
+
+    @property
+    def span(self) -> tuple[int, int]:
+        return int(self.points.times[0]), int(self.points.times[-1])
+
+
+def _counted_column(
+    name: str, pieces: Sequence[Piece], precedence: str
+) -> tuple[ColumnPoints, list[Conflict]]:
+    corrections = sorted(
+        (piece for piece in pieces if piece.corrects(name)), key=lambda piece: piece.index
+    )
+    kept, rivals = [], []
     for piece in pieces:
+        if name not in piece.block.columns:
+            continue
+        points = column_points(piece.block, name)
+        cover = _cover(points.times, corrections)
+        is_second = piece.is_file != (precedence == "file")
+        if piece.corrects(name):
+            own = cover == piece.index
+            kept.append(_Part(take_points(points, own), piece.index, is_second=False))
+            continue
+        kept.append(_Part(take_points(points, cover < 0), piece.index, is_second))
+        after = (cover >= 0) & (cover < piece.index)
+        rivals.append(_Part(take_points(points, after), piece.index, is_second))
+    shown, conflicts = _resolved(name, [part for part in kept if part.points.times.size])
+    for part in rivals:
+        conflicts += _differing(name, shown, part)
+    return shown, conflicts
+
+
+def _cover(times: Integers, corrections: Iterable[Piece]) -> Integers:
+    """The index of the newest correction in whose window each time lies; -1: none."""
+    cover = np.full(times.size, -1, dtype=np.int64)
+    for piece in corrections:
         if piece.window is not None:
-            a, b = piece.window
-            shown = merge_([between(shown, -(1 << 62), a), piece.block, between(shown, b, 1 << 62)])
-        else:
-            shown = merge_([shown, compare(shown, piece.block).new])
-    return Shown(block=shown)
+            first, last = np.searchsorted(times, piece.window).tolist()
+            cover[first:last] = piece.index
+    return cover
 
 
-def merge_(blocks: Sequence[Block]) -> Block:
-    from fedbatch.series.blocks import merge
+def _resolved(name: str, parts: list[_Part]) -> tuple[ColumnPoints, list[Conflict]]:
+    """The points that show, stretch by stretch on which pieces overlap."""
+    shown, conflicts = [], list[Conflict]()
+    for group in _overlapping(parts):
+        first, *others = sorted(group, key=lambda part: (part.is_second, part.index))
+        points = first.points
+        for part in others:
+            conflicts += _differing(name, points, part, of_shown=False)
+            is_new = ~np.isin(part.points.times, points.times)
+            if bool(is_new.any()):
+                points = merge_points([points, take_points(part.points, is_new)], name)
+        shown.append(points)
+    return merge_points(shown, name), conflicts
 
-    return merge([b for b in blocks if b.times.size])
+
+def _overlapping(parts: list[_Part]) -> Iterator[list[_Part]]:
+    group: list[_Part] = []
+    end = 0
+    for part in sorted(parts, key=lambda part: part.span):
+        first, last = part.span
+        if group and first > end:
+            yield group
+            group = []
+        end = max(end, last) if group else last
+        group.append(part)
+    if group:
+        yield group
+
+
+def _differing(
+    name: str, shown: ColumnPoints, part: _Part, *, of_shown: bool = True
+) -> Iterator[Conflict]:
+    """Conflicts of a part with what shows; `of_shown`: also where what shows has no point."""
+    other = part.points
+    if not other.times.size:
+        return
+    if not of_shown:
+        other = take_points(other, np.isin(other.times, shown.times))
+    shown = take_points(shown, np.isin(shown.times, other.times))
+    beside = from_points({"shown": shown, "other": other})
+    one, two = beside.columns["shown"], beside.columns["other"]
+    for row in np.flatnonzero(~_same(one, two)).tolist():
+        yield Conflict(
+            name=name,
+            time=int(beside.times[row]),
+            numbers=(_text(one, row), _text(two, row)),
+            index=part.index,
+        )
+
+
+def _same(one: Column, two: Column) -> Flags:
+    scale = None if None in {one.scale, two.scale} else max(one.scale or 0, two.scale or 0)
+    there, other_there = _there(one), _there(two)
+    numbers, others = rescale(one, scale).numbers, rescale(two, scale).numbers
+    same: Flags = (there == other_there) & (~there | (numbers == others))
+    for row in one.marks.keys() | two.marks.keys():
+        pair = [column.marks[row].quality for column in (one, two) if row in column.marks]
+        said = {quality for quality in pair if quality}
+        is_both = _exists(one, row, there) and _exists(two, row, other_there)
+        same[row] = same[row] and is_both and len(said) <= 1
+    return same
+
+
+def _there(column: Column) -> Flags:
+    if column.present is None:
+        return np.ones(column.numbers.size, dtype=np.bool_)
+    return column.present
+
+
+def _exists(column: Column, row: int, there: Flags) -> bool:
+    return bool(there[row]) or row in column.marks
+
+
+def _text(column: Column, row: int) -> str:
+    if column.present is not None and not column.present[row]:
+        return ""
+    return number_text(column.numbers[row].item(), column.scale)

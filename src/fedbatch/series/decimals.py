@@ -275,6 +275,11 @@ def double_text(number: float) -> str:
     return f"-{text}" if sign else text
 
 
+def number_text(number: float, scale: int | None) -> str:
+    """A number of a column as text: a decimal of its scale, or the shortest for binary64."""
+    return double_text(number) if scale is None else decimal_text(int(number), scale)
+
+
 def numbers_as_written(numbers: Numbers, scale: int | None) -> list[int | str]:
     """Numbers as STANDARD S38 writes them: integers at the scale, decimals from 2^53, doubles as text."""
     if scale is None:

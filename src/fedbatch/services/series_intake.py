@@ -14,7 +14,7 @@ from fedbatch.mapping.tables import SourceFile
 from fedbatch.ports import JournalHead, JournalStore, NewJournalEntry, Objects
 from fedbatch.series.blocks import Block, between, count
 from fedbatch.series.comparing import compare
-from fedbatch.series.counting import Piece, reckon
+from fedbatch.series.counting import Piece, counted
 from fedbatch.series.instants import instant_text, micros
 from fedbatch.series.segments import points_hash, read_segment, split_block, write_segment
 from fedbatch.services.intake import Intake, write_journal_entry
@@ -79,7 +79,6 @@ def _piece(item: SealedHead, objects: Objects) -> Piece:
         index=item.head.index,
         is_file=record.entries is None,
         window=window,
-        is_late=record.late,
     )
 
 
@@ -190,8 +189,8 @@ class _Work:
             for item in self.sealed.get(declared.series, [])
             if micros(item.record.first) <= last and micros(item.record.last) >= first
         ]
-        shown = reckon(read_pieces(stretches, self.objects), precedence="file")
-        found = compare(shown.block, block)
+        shown, _ = counted(read_pieces(stretches, self.objects), "file")
+        found = compare(shown, block)
         self.told.unchanged += found.equal
         if found.gone:
             self._note_gone(declared, found.gone)

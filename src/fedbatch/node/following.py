@@ -1,0 +1,178 @@
+"""Following sources: growing files are read on, others taken in again once they have changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fedbatch.errors import FedbatchError, InputError
+from fedbatch.mapping.matching import fingerprint, mapping_fingerprint
+from fedbatch.mapping.series import extract_series, is_series
+from fedbatch.node.home import Home
+from fedbatch.node.importing import find_files, import_file, layout_of, load_mappings
+from fedbatch.node.posting import share
+from fedbatch.ports import AuditNote, Followed, ImportRow, Person
+from fedbatch.services.intake import IntakeReport
+from fedbatch.services.live import seal, take_live
+from fedbatch.sources.tabular import Reading, read_part
+from fedbatch.standard import canonical
+from fedbatch.standard.findings import Finding
+from fedbatch.standard.mappings import Mapping
+
+__all__ = ["Follower", "Turn"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Turn:
+    """What one look at the sources came to."""
+
+    reports: list[IntakeReport] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    points: int = 0
+    sealed: int = 0
+    posted: int = 0
+
+
+class Follower:
+    """Sources that are looked at again and again; what was taken in is kept in the journal."""
+
+    def __init__(self, home: Home, paths: Sequence[Path], person: Person, *, shares: bool) -> None:
+        self.home, self.paths, self.person, self.shares = home, paths, person, shares
+        self._seen: dict[Path, tuple[int, int]] = {}
+        self._mappings: list[Mapping] = load_mappings(home)
+        self._agreements_tried: dict[str, str] = {}
+
+    def turn(self) -> Turn:
+        """Look once: take in what is new, seal what is complete, share where that was asked for."""
+        turn = Turn()
+        for path in self._files():
+            try:
+                self._take(path, turn)
+            except InputError as error:
+                # A file being written, or one nobody has mapped yet, holds no other up.
+                turn.refused[path.name] = f"{error} [{error.code}]"
+        if turn.points:
+            turn.sealed = self.seal()
+        if self.shares:
+            turn.posted = self._share(turn)
+        return turn
+
+    def _files(self) -> list[Path]:
+        found: list[Path] = []
+        for path in self.paths:
+            folders = (
+                [path, *sorted(p for p in path.rglob("*") if p.is_dir())] if path.is_dir() else []
+            )
+            for folder in folders:
+                try:
+                    found += find_files([folder])
+                except InputError:
+                    continue
+            if not path.is_dir() and path.exists():
+                found.append(path)
+        return found
+
+    def _take(self, path: Path, turn: Turn) -> None:
+        state = path.stat()
+        looked = (state.st_size, state.st_mtime_ns)
+        if self._seen.get(path) == looked:
+            return
+        mapping = self._live_mapping(path)
+        if mapping is None:
+            self._seen[path] = looked
+            turn.reports += [
+                report
+                for report in import_file(self.home, path, self.person)
+                if report.new or report.corrected or report.held_back or report.points
+            ]
+            return
+        while (report := self._read_on(path, mapping)) is not None:
+            turn.points += report.points
+            if report.findings:
+                turn.reports.append(report)
+        self._seen[path] = looked
+
+    def _live_mapping(self, path: Path) -> Mapping | None:
+        """The mapping under which a file is followed line by line, or None."""
+        for mapping in self._mappings:
+            if not is_series(mapping) or mapping.precedence != "live":
+                continue
+            try:
+                reading, _, _ = read_part(path, 0, layout_of(mapping.layout))
+            except InputError:
+                continue
+            if fingerprint(reading.tables[0]) == mapping_fingerprint(mapping):
+                return mapping
+        return None
+
+    def _read_on(self, path: Path, mapping: Mapping) -> IntakeReport | None:
+        """Take in what a file has grown by; None where that is nothing."""
+        home, name = self.home, str(path.resolve())
+        known = home.journal.followed(name)
+        start = known.offset if known is not None else 0
+        reading, offset, header = read_part(path, start, layout_of(mapping.layout))
+        if known is not None and header != known.header_sha256:
+            raise InputError(
+                "the header it had before", where=path.name, found="another", code="file.header"
+            )
+        if offset == start or not reading.tables[0].rows:
+            return None
+        followed = Followed(path=name, offset=offset, header_sha256=header)
+        return self._take_part(reading, mapping, followed)
+
+    def _take_part(self, reading: Reading, mapping: Mapping, followed: Followed) -> IntakeReport:
+        home = self.home
+        intake = home.intake(self.person)
+        found = extract_series(reading.tables[0], reading.file, mapping, home.ground(mapping))
+        entries, points = take_live(found.drafts, intake, mapping.source)
+        report = IntakeReport(file=reading.file.name, mapping=mapping.source, points=points)
+        report.findings = [*found.rest.findings]
+        imported = self._import_row(reading, mapping, report.findings) if report.findings else None
+        home.journal.append(
+            entries, self._note(reading, points), imported=imported, followed=followed
+        )
+        return report
+
+    def _note(self, reading: Reading, points: int) -> AuditNote:
+        return AuditNote(
+            act="follow",
+            by=self.person.person,
+            time=self.home.clock.now(),
+            detail=f"{reading.file.name}: {points} points",
+        )
+
+    def _import_row(
+        self, reading: Reading, mapping: Mapping, findings: Sequence[Finding]
+    ) -> ImportRow:
+        return ImportRow(
+            id=self.home.ids.fresh("import"),
+            file=reading.file.name,
+            sha256="",
+            mapping=mapping.source,
+            time=self.home.clock.now(),
+            by=self.person.person,
+            row_keys=(),
+            findings=tuple(canonical.encode(item) for item in findings),
+        )
+
+    def seal(self, *, is_end: bool = False) -> int:
+        """Seal the hours that are complete; with `is_end` whatever there is."""
+        home = self.home
+        entries = seal(home.intake(self.person), home.journal_objects, is_end=is_end)
+        if entries:
+            note = AuditNote(
+                act="seal",
+                by=self.person.person,
+                time=home.clock.now(),
+                detail=f"{len(entries)} stretches",
+            )
+            home.journal.append(entries, note)
+        return len(entries)
+
+    def _share(self, turn: Turn) -> int:
+        posted = 0
+        for known in self.home.node.agreements():
+            try:
+                posted += share(self.home, known, self.person, dry_run=False).posted
+            except FedbatchError as error:
+                turn.refused[known.name] = f"{error} [{error.code}]"
+        return posted

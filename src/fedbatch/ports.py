@@ -283,6 +283,14 @@ class JournalStore(Protocol):
         """How many entries there are."""
         ...
 
+    def hear(self, source: str, time: str) -> None:
+        """A source was looked at and says what it said before."""
+        ...
+
+    def heard(self) -> dict[str, str]:
+        """When each source that tells what units carry was last looked at."""
+        ...
+
     def followed(self, path: str) -> Followed | None:
         """How far a growing file was taken in, or None."""
         ...

@@ -8,7 +8,13 @@ from fedbatch.errors import FedbatchError, InputError
 from fedbatch.mapping.matching import fingerprint, mapping_fingerprint
 from fedbatch.mapping.series import extract_series, is_series
 from fedbatch.node.home import Home
-from fedbatch.node.importing import find_files, import_file, layout_of, load_mappings
+from fedbatch.node.importing import (
+    find_files,
+    import_file,
+    layout_of,
+    load_mappings,
+    tells_units,
+)
 from fedbatch.node.posting import share
 from fedbatch.ports import AuditNote, Followed, ImportRow, Person
 from fedbatch.services.intake import IntakeReport
@@ -39,7 +45,7 @@ class Follower:
         self.home, self.paths, self.person, self.shares = home, paths, person, shares
         self._seen: dict[Path, tuple[int, int]] = {}
         self._mappings: list[Mapping] = load_mappings(home)
-        self._agreements_tried: dict[str, str] = {}
+        self._tags_of_units: dict[Path, list[str]] = {}
 
     def turn(self) -> Turn:
         """Look once: take in what is new, seal what is complete, share where that was asked for."""
@@ -72,16 +78,23 @@ class Follower:
         return found
 
     def _take(self, path: Path, turn: Turn) -> None:
-        state = path.stat()
+        now, state = self.home.clock.now(), path.stat()
         looked = (state.st_size, state.st_mtime_ns)
         if self._seen.get(path) == looked:
+            for source in self._tags_of_units.get(path, ()):
+                self.home.journal.hear(source, now)
             return
         mapping = self._live_mapping(path)
         if mapping is None:
             self._seen[path] = looked
+            reports = import_file(self.home, path, self.person)
+            taken = {report.mapping for report in reports}
+            self._tags_of_units[path] = [
+                item.source for item in self._mappings if item.source in taken and tells_units(item)
+            ]
             turn.reports += [
                 report
-                for report in import_file(self.home, path, self.person)
+                for report in reports
                 if report.new or report.corrected or report.held_back or report.points
             ]
             return

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fedbatch.errors import ConflictError, InputError, IntegrityError, RefusedError
 from fedbatch.mapping.extract import Ground
-from fedbatch.node.clock import WallClock
+from fedbatch.node.clock import WallClock, clock_of
 from fedbatch.node.settings import Settings, load_settings, write_settings
 from fedbatch.ports import AuditNote, Clock, KnownAgreement, Partner, Person
 from fedbatch.services.agreements import Officer, Standing, standing
@@ -73,7 +73,14 @@ def read_package_dictionary() -> Dictionary:
 
 
 def create_home(
-    path: Path, *, name: str, person: str, listen: str, address: str, clock: Clock | None = None
+    path: Path,
+    *,
+    name: str,
+    person: str,
+    listen: str,
+    address: str,
+    clock: Clock | None = None,
+    demo_clock: str = "",
 ) -> "Home":
     """Make a new home with a party, an identity key and a first person who has the officer roles.
 
@@ -90,7 +97,15 @@ def create_home(
     party = f"party-{os.urandom(8).hex()}"
     node = f"{_plain(name)}-{os.urandom(3).hex()}"
     write_settings(
-        path, Settings(party=party, name=name, node=node, listen=listen, address=address)
+        path,
+        Settings(
+            party=party,
+            name=name,
+            node=node,
+            listen=listen,
+            address=address,
+            clock=demo_clock,
+        ),
     )
     home = Home(path, clock=clock, is_new=True)
     home.keys.create("identity")
@@ -115,7 +130,9 @@ class Home:
         self.path = path
         self._is_new = is_new
         self.settings = load_settings(path)
-        self.clock: Clock = clock or WallClock()
+        self.clock: Clock = clock or clock_of(self.settings.clock)
+        # Polls, back-off and the age of signed requests stay on real time.
+        self.wall: Clock = clock or WallClock()
         self.keys = KeyRing(path / "keys")
         self.ids = HomeIds(self.keys)
         self._agreements: OrderedDict[str, Ledgers] = OrderedDict()

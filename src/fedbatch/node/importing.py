@@ -22,7 +22,14 @@ from fedbatch.standard.findings import Finding
 from fedbatch.standard.mappings import Mapping, TableLayout
 from fedbatch.standard.values import Correction
 
-__all__ = ["confirm_mapping", "find_files", "import_file", "layout_of", "load_mappings"]
+__all__ = [
+    "confirm_mapping",
+    "find_files",
+    "import_file",
+    "layout_of",
+    "load_mappings",
+    "tells_units",
+]
 
 _SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".xlsb"})
 
@@ -181,6 +188,8 @@ def import_file(
     Raises:
         InputError: unreadable, no mapping fits, or several do and none is named.
     """
+    # Before it is read: what it says may be another a moment later.
+    looked_at = home.clock.now()
     mappings = [item for item in load_mappings(home) if mapping_name in {None, item.source}]
     if mapping_name is not None and not mappings:
         raise InputError("a confirmed mapping", where="--mapping", found=mapping_name)
@@ -196,9 +205,13 @@ def import_file(
             code="import.which_mapping",
         )
     home.journal_objects.write(path.read_bytes())
-    return [
+    reports = [
         _take_table(home, reading, table, mapping, person, reason) for table, mapping in fitting
     ]
+    for _, mapping in fitting:
+        if tells_units(mapping):
+            home.journal.hear(mapping.source, looked_at)
+    return reports
 
 
 def _take_table(
@@ -233,3 +246,9 @@ def _take_points(
     report.points, report.points_corrected = told.new, told.corrected
     report.points_unchanged = told.unchanged
     return report
+
+
+def tells_units(mapping: Mapping) -> bool:
+    """Whether a source says which batch a unit carries now: that it still says so is news too."""
+    stated = {item.text for item in mapping.constants if item.field == "equipment.basis"}
+    return "unit_tag" in stated or any(rule.field == "equipment.basis" for rule in mapping.rules)

@@ -47,7 +47,7 @@ def make_app(home: Home, run: Run, is_stopping: Callable[[], bool] = lambda: Fal
             exchange=home.exchange,
             pairing=home.pairing,
             store=home.node,
-            clock=home.clock,
+            clock=home.wall,
             verify=is_signed,
             run=run,
             is_stopping=is_stopping,
@@ -58,7 +58,7 @@ def make_app(home: Home, run: Run, is_stopping: Callable[[], bool] = lambda: Fal
 def dialer_for(home: Home, partner: Partner, run: Run) -> Dialer:
     """The link to a partner whom this node dials."""
     return Dialer(
-        exchange=home.exchange, partner=partner, signer=home.keys, clock=home.clock, run=run
+        exchange=home.exchange, partner=partner, signer=home.keys, clock=home.wall, run=run
     )
 
 

@@ -26,6 +26,9 @@ listen = {listen}
 
 # What partners dial: https://HOST:PORT, or http:// on loopback; "" if nobody can.
 address = {address}
+
+# For demonstrations: a clock that runs faster, as INSTANT REAL_SECONDS SPEED; "" for the machine's.
+clock = {clock}
 """
 
 
@@ -35,6 +38,7 @@ SETTINGS = {
     "name": "The party's printed name.",
     "node": "The node's name in its ledgers; it never changes, and needs no DNS.",
     "listen": 'HOST:PORT at which this node listens for its partners, or "" to dial only.',
+    "clock": "For demonstrations: a clock that runs faster, as INSTANT REAL_SECONDS SPEED.",
     "address": 'What partners dial: https://HOST:PORT, or http:// on loopback; "" if nobody can.',
 }
 
@@ -47,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     listen: str = ""
     address: str = ""
+    clock: str = ""
 
 
 def find_home(given: str | None) -> Path:

@@ -168,7 +168,7 @@ def render_archive(rows: Sequence[Row], train: int, *, is_local: bool) -> Archiv
     UTC stands as ISO 8601 with Z; local time as `dd.mm.yyyy HH:MM:SS`, so that one hour stands
     twice when summer ends. The header says which.
     """
-    clock = "Timestamp (local time, Europe/Zurich)" if is_local else "Timestamp (UTC)"
+    clock = "Timestamp (local time Europe/Zurich)" if is_local else "Timestamp (UTC)"
     header = f"Tag,{clock},Value,Status\r\n".encode()
     names = [tag_name(train, tag) for tag in TAGS]
     times = _local_texts if is_local else _utc_texts

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from fedbatch.errors import InputError
 from fedbatch.plant.culture import Culture, grow
@@ -65,13 +66,13 @@ class AgreedTag:
     name: str
     train: int
     term: str
-    role: str
+    role: Literal["PV", "SP", "OUT"]
     unit: str
     decimals: int
     dead_band: str
     longest_interval: str
-    between: str
-    model: str
+    between: Literal["step", "linear"]
+    model: Literal["as_archived"]
     code: str
     position: str
     dead_band_in: Mapping[str, str]

@@ -77,8 +77,8 @@ def take_live(
     points = 0
     for draft in drafts:
         series, block = declaring.declare(draft)
-        for record in encode_points(plain_series(series), block):
-            entries.append(_entry(record, intake, source))
+        told = encode_points(plain_series(series), block)
+        entries += [_entry(record, intake, source) for record in told]
         points += count(block)
     return [*declaring.entries, *entries], points
 

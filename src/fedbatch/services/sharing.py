@@ -282,8 +282,8 @@ class _Work:
 
     def _place_windows(self) -> None:
         statements = []
-        # A source is as far along as when it was last taken in.
-        until = {item.mapping: item.time for item in self.sharing.journal.imports()}
+        # A source is as far along as when it was last looked at.
+        until = self.sharing.journal.heard()
         self.stated: dict[tuple[str, str, str], list[JournalHead]] = {}
         for head in self.journal_heads.values():
             if head.type == "equipment" and not head.is_withdrawn:

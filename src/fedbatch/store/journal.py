@@ -44,6 +44,9 @@ create table followed (
     path text primary key, offset integer not null, header_sha256 text not null,
     row_hash blob not null
 ) strict, without rowid;
+create table heard (
+    source text primary key, time text not null, row_hash blob not null
+) strict, without rowid;
 """,
 )
 _ROWS_AT_ONCE = 4096
@@ -245,6 +248,16 @@ class Journal:
             )
             for row in rows
         ]
+
+    def hear(self, source: str, time: str) -> None:
+        """A source was looked at and says what it said before."""
+        with self._database.writing():
+            self._database.insert("heard", [(source, time)], conflict="replace")
+
+    def heard(self) -> dict[str, str]:
+        """When each source that tells what units carry was last looked at."""
+        rows = self._database.rows("select source, time from heard")
+        return {str(source): str(time) for source, time in rows}
 
     def followed(self, path: str) -> Followed | None:
         """How far a growing file was taken in, or None."""

@@ -33,6 +33,7 @@ __all__ = [
     "equal",
     "from_points",
     "from_rows",
+    "good_flags",
     "good_points",
     "merge",
     "merge_points",
@@ -516,8 +517,15 @@ def take_points(points: ColumnPoints, rows: Integers | Flags) -> ColumnPoints:
 
 def good_points(points: ColumnPoints) -> ColumnPoints:
     """The points with a number that is not bad, missing or substituted; uncertain ones stay."""
-    is_good = _flags(points).copy()
+    return take_points(points, good_flags(points)[0])
+
+
+def good_flags(points: ColumnPoints) -> tuple[Flags, Flags]:
+    """Whether each point has a number that is good or uncertain, and whether it is uncertain."""
+    is_good, is_uncertain = _flags(points).copy(), np.zeros(points.times.size, dtype=np.bool_)
     for row, mark in points.marks.items():
         if mark.quality in _NOT_GOOD:
             is_good[row] = False
-    return take_points(points, is_good)
+        elif mark.quality == "uncertain":
+            is_uncertain[row] = True
+    return is_good, is_uncertain

@@ -6,11 +6,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
+import fedbatch
 from fedbatch.demo.plant_terms import SOURCES, agreement_terms, plant_mappings
+from fedbatch.node.exporting import export_series
 from fedbatch.node.following import Follower
 from fedbatch.node.importing import confirm_mapping
-from fedbatch.node.series import load_series, series_block
+from fedbatch.node.series import load_series, read_lines, series_block
 from fedbatch.node.verifying import verify_home
 from fedbatch.plant.packs import World as Plant
 from fedbatch.plant.packs import make_world
@@ -97,3 +100,22 @@ def test_a_batch_is_followed_live_at_its_sponsor_and_only_there(site: Site) -> N
     )
     for node in (site.cmo, *site.sponsors):
         assert verify_home(node.home).wrong == []
+
+
+def test_a_batch_is_drawn_exported_and_laid_over_others(site: Site, tmp_path: Path) -> None:
+    site.run(until=START + timedelta(hours=40), step=timedelta(hours=1))
+    sponsor, first = site.sponsors[0], site.plant.batches[0]
+    lines = {f"{line.code} {line.role}": line for line in read_lines(sponsor.home, first.number)}
+    assert float(lines["TEMP PV"].least) > 30
+    assert lines["PH PV"].marked == 0
+    assert len(lines["DO-OUT OUT"].drawn) == 40
+    out = tmp_path / "series.parquet"
+    count = export_series(sponsor.home, first.number, out, codes=("TEMP", "PH"))
+    table = parquet.read_table(out)
+    assert table.num_rows == count
+    assert (table.schema.field("TEMP.PV").metadata or {})[b"unit"] == b"Cel"
+    sponsor.home.close()
+    with fedbatch.open(sponsor.home.path) as reader:
+        laid = reader.overlay("TEMP", step="GROWTH", count=50).to_pandas()
+    assert set(laid["position"].round(6)) == {at / 50 for at in range(50)}
+    assert laid["least"].min() > 30

@@ -5,7 +5,18 @@ from typing import Annotated
 import typer
 
 from fedbatch import __version__
-from fedbatch.cli import agreements, data, export, ledgers, maps, overview, people, review, running
+from fedbatch.cli import (
+    agreements,
+    data,
+    export,
+    ledgers,
+    maps,
+    overview,
+    people,
+    review,
+    running,
+    series,
+)
 from fedbatch.cli.output import say
 
 __all__ = ["app", "main"]
@@ -25,6 +36,7 @@ review.add_to(app)
 overview.add_to(app)
 export.add_to(app)
 ledgers.add_to(app)
+series.add_to(app)
 running.add_to(app)
 
 

@@ -21,11 +21,22 @@ def import_(
     mapping: Annotated[
         str | None, typer.Option(help="The mapping, where several fit the file's headers.")
     ] = None,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", help="Go on: read files as they grow, others when they change."),
+    ] = False,
+    share_: Annotated[
+        bool, typer.Option("--share", help="With --follow: share under every agreement in force.")
+    ] = False,
+    every: Annotated[float, typer.Option(help="With --follow: look every so many seconds.")] = 1.0,
     home: HomeOption = None,
     as_: As = None,
     as_json: Json = False,
 ) -> None:
     """Take files into the journal, each under the confirmed mapping that fits its headers.
+
+    With --follow the command goes on until it is stopped (Ctrl-C): a file whose mapping says `live`
+    is read on as it grows, and what is complete is sealed by the hour.
 
     JSON: {imports: [{file, mapping, cells, new, corrected, unchanged, points, points_corrected,
     points_unchanged, held_back, closed, ignored, findings, corrected_ids}], refused: [{file, code, message}]}
@@ -36,6 +47,9 @@ def import_(
     from fedbatch.node.settings import find_home
     from fedbatch.services.intake import IntakeReport
 
+    if follow:
+        _follow(paths, home, as_, every=every, shares=share_)
+        return
     reports: list[IntakeReport] = []
     refused: list[dict[str, str]] = []
     with Home(find_home(home)) as here:
@@ -60,6 +74,36 @@ def import_(
             say(f"{problem['file']}: refused. {problem['message']} [{problem['code']}]")
     if held or refused or any(_must_decide(item.findings) for item in reports):
         raise typer.Exit(1)
+
+
+def _follow(
+    paths: list[Path], home: str | None, as_: str | None, *, every: float, shares: bool
+) -> None:
+    """Look again and again, a line for each look that found something."""
+    import time
+
+    from fedbatch.node.following import Follower
+    from fedbatch.node.home import Home
+    from fedbatch.node.settings import find_home
+
+    with Home(find_home(home)) as here:
+        follower = Follower(here, paths, here.acting(as_, "writer"), shares=shares)
+        say("Following; Ctrl-C stops. Nothing that was taken in is lost by that.")
+        told: dict[str, str] = {}
+        while True:
+            turn = follower.turn()
+            for report in turn.reports:
+                _show_import(report)
+            for name, reason in turn.refused.items():
+                if told.get(name) != reason:
+                    say(f"{name}: not taken in. {reason}")
+            told = turn.refused
+            if turn.points or turn.posted or turn.sealed:
+                say(
+                    f"{here.clock.now()}: {turn.points} points, {turn.sealed} stretches sealed, "
+                    f"{turn.posted} entries posted."
+                )
+            time.sleep(every)  # noqa: TID251 - a person asked to look every so often
 
 
 def _must_decide(findings: Iterable[Finding]) -> bool:

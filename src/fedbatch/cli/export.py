@@ -95,6 +95,28 @@ def findings(
     _done(out, len(rows), "findings", as_json=as_json)
 
 
+@_group.command("series")
+@guarded
+def series(
+    batch: Annotated[str, typer.Argument(help="A batch, by either party's number.")],
+    out: Out,
+    code: Annotated[list[str] | None, typer.Option(help="Only this parameter.")] = None,
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
+    """A batch's series: a row an instant, a column a parameter, numbers exact.
+
+    JSON: {out, rows}
+    """
+    from fedbatch.node.exporting import export_series
+    from fedbatch.node.home import Home
+    from fedbatch.node.settings import find_home
+
+    with Home(find_home(home)) as here:
+        count = export_series(here, batch, out, codes=tuple(code or ()))
+    _done(out, count, "rows", as_json=as_json)
+
+
 @_group.command("ledger")
 @guarded
 def ledger(

@@ -3,10 +3,14 @@
 import csv
 import io
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
+from pyarrow import parquet
 
 from fedbatch.errors import InputError
 from fedbatch.ledger.export import export_folder
@@ -15,12 +19,13 @@ from fedbatch.ledger.note import COSIGNING, SIGNING, VerifierKey, render_vkey
 from fedbatch.ledger.proof import Proof, render_proof
 from fedbatch.ledger.tree import inclusion_proof
 from fedbatch.node.home import Home
+from fedbatch.node.series import series_table
 from fedbatch.ports import CheckpointRow, KnownAgreement, LedgerRow
 from fedbatch.services.agreements import Keys
 from fedbatch.store.ledgers import Ledgers
 from fedbatch.store.objects import write_durably
 
-__all__ = ["export_ledger", "export_proof", "export_table"]
+__all__ = ["export_ledger", "export_proof", "export_series", "export_table"]
 
 # What a spreadsheet would run as a formula, if it stood first in a text.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -44,6 +49,28 @@ def export_table(rows: Rows, path: Path, title: str) -> None:
             "a file that ends in .csv, .xlsx or .parquet", where="--out", found=str(path)
         )
     write_durably(path, writer(rows, title))
+
+
+def export_series(home: Home, batch: str, path: Path, *, codes: Sequence[str] = ()) -> int:
+    """Write a batch's series; how many rows that was. Parquet keeps decimals and units."""
+    table = series_table(home, batch, codes=codes)
+    if path.suffix.lower() == ".parquet":
+        sink = pa.BufferOutputStream()
+        parquet.write_table(table, sink, compression="zstd", store_decimal_as_integer=True)
+        write_durably(path, sink.getvalue().to_pybytes())
+    else:
+        rows = [
+            {name: _plain_cell(value) for name, value in row.items()} for row in table.to_pylist()
+        ]
+        export_table(rows, path, "series")
+    return int(table.num_rows)
+
+
+def _plain_cell(value: object) -> object:
+    """A value of a series as a cell: instants as the standard writes them, decimals as they are."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return str(value) if isinstance(value, Decimal) else value
 
 
 def _safe(value: Any) -> Any:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from fedbatch.node.home import Home
 from fedbatch.node.overview import BatchRow, CarriedRow, read_batches, read_genealogy
 from fedbatch.node.reading import ResultRow, read_results
+from fedbatch.node.series import overlay, series_table
 
 __all__ = ["Reader", "open"]
 
@@ -86,6 +87,32 @@ class Reader:
         }
         columns["value"] = [_plain(row) for row in rows]
         return pa.table(columns)
+
+    def series(self, batch: str, *, codes: tuple[str, ...] = ()) -> pa.Table:
+        """A batch's series: `time` (µs, UTC) and a column `<code>.<role>` each, as exact decimals.
+
+        Null where there is no number; `q.<code>.<role>` and `raw.<code>.<role>` stand beside it where a
+        point is not good or says more than its number. Each field's metadata has its unit.
+        """
+        return series_table(self._home, batch, codes=codes)
+
+    def overlay(
+        self,
+        code: str,
+        *,
+        role: str = "PV",
+        step: str | None = None,
+        batches: tuple[str, ...] = (),
+        count: int = 500,
+    ) -> pa.Table:
+        """One parameter of many batches on one axis, `count` stretches each.
+
+        The axis: seconds from the batch's first point; with `step`, 0 at that step's start to 1 at its
+        end, and a batch without the step is left out, never stretched. Columns: `agreement`, `batch`,
+        `position` (the stretch's beginning), `count`, `least`, `mean`, `greatest` (null where nothing
+        was measured).
+        """
+        return overlay(self._home, code, role=role, step=step, batches=batches, count=count)
 
     def matrix(
         self, codes: tuple[str, ...] = (), *, role: str = "result", agreement: str | None = None

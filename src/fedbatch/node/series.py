@@ -3,20 +3,78 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import msgspec
+import numpy as np
+import pyarrow as pa
+
 from fedbatch.errors import InputError
 from fedbatch.node.home import Home
 from fedbatch.node.reading import batch_numbers
-from fedbatch.series.blocks import Block, select
+from fedbatch.series.align import BY_CLOCK, Alignment, along_step, buckets, from_anchor
+from fedbatch.series.blocks import (
+    Block,
+    ColumnPoints,
+    Mark,
+    Numbers,
+    between,
+    column_points,
+    select,
+)
 from fedbatch.series.counting import Piece, counted
-from fedbatch.series.inline import decode_points
-from fedbatch.series.instants import micros
-from fedbatch.series.segments import read_segment
+from fedbatch.series.decimals import number_text
+from fedbatch.series.inline import column_name, decode_points
+from fedbatch.series.instants import EARLIEST, LATEST, instant_text, micros
+from fedbatch.series.segments import arrow_table, read_segment
 from fedbatch.standard import records
 from fedbatch.standard.envelope import read_entry
 from fedbatch.standard.values import named_key
 from fedbatch.store.ledgers import Ledgers
 
-__all__ = ["BatchSeries", "load_series", "series_block"]
+__all__ = [
+    "BatchSeries",
+    "PointRow",
+    "SeriesLine",
+    "load_series",
+    "overlay",
+    "point_rows",
+    "read_lines",
+    "series_block",
+    "series_table",
+]
+
+_BARS = "▁▂▃▄▅▆▇█"
+_WIDTH = 40
+_SECOND = 1_000_000
+
+
+class SeriesLine(msgspec.Struct, kw_only=True):
+    """One parameter of a batch's series, as people read it; `drawn` is a line of bars with gaps."""
+
+    agreement: str
+    batch: str
+    code: str
+    role: str
+    unit: str
+    points: int
+    marked: int
+    first: str
+    last: str
+    least: str
+    greatest: str
+    newest: str
+    model: str
+    sealed_until: str
+    drawn: str
+
+
+class PointRow(msgspec.Struct, kw_only=True):
+    """One point; `number` is a decimal, "" for none, `raw` the source's text where it says more."""
+
+    time: str
+    number: str
+    unit: str
+    quality: str
+    raw: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,3 +178,221 @@ def _points_in(
         record = read_entry(content).record
         if isinstance(record, records.Points) and record.series == item.series.series:
             yield index, record
+
+
+# ---- for people
+
+
+def read_lines(home: Home, batch: str, *, agreement: str | None = None) -> list[SeriesLine]:
+    """Every parameter of a batch's series in one line each."""
+    lines = []
+    for item in load_series(home, batch, agreement):
+        block = series_block(home, item)
+        until = max((micros(r.complete_until) for _, r in _sealed(home, item)), default=None)
+        for parameter in item.series.parameters:
+            name = column_name(parameter.code, parameter.role)
+            if name in block.columns:
+                points = column_points(block, name)
+                lines.append(_line(item, parameter, points, until))
+    return lines
+
+
+def _line(
+    item: BatchSeries, parameter: records.SeriesParameter, points: ColumnPoints, until: int | None
+) -> SeriesLine:
+    numbers = points.numbers if points.present is None else points.numbers[points.present]
+    shown = [number_text(value, points.scale) for value in _telling(numbers)]
+    least, greatest, newest = shown or ["", "", ""]
+    return SeriesLine(
+        agreement=item.agreement,
+        batch=item.batch,
+        code=parameter.code,
+        role=parameter.role,
+        unit=parameter.unit,
+        points=points.times.size,
+        marked=len(points.marks),
+        first=instant_text(int(points.times[0])) if points.times.size else "",
+        last=instant_text(int(points.times[-1])) if points.times.size else "",
+        least=least,
+        greatest=greatest,
+        newest=newest,
+        model=parameter.sampling_model.model,
+        sealed_until=instant_text(until) if until is not None else "",
+        drawn=_drawn(points),
+    )
+
+
+def _telling(numbers: Numbers) -> list[float]:
+    """Least, greatest and newest."""
+    if not numbers.size:
+        return []
+    return [numbers.min().item(), numbers.max().item(), numbers[-1].item()]
+
+
+def _drawn(points: ColumnPoints) -> str:
+    """The mean of each fortieth of the time as a bar; a blank where nothing was measured."""
+    if points.times.size < 2:  # noqa: PLR2004 - one point has no shape
+        return ""
+    first, last = int(points.times[0]), int(points.times[-1]) + 1
+    found = buckets([(points, BY_CLOCK)], first, last, _WIDTH)
+    means, counts = found.mean[0], found.count[0]
+    if not counts.any():
+        return ""
+    low, high = np.nanmin(means), np.nanmax(means)
+    span = high - low or 1.0
+    return "".join(
+        _BARS[min(int((mean - low) / span * len(_BARS)), len(_BARS) - 1)] if count else " "
+        for mean, count in zip(means.tolist(), counts.tolist(), strict=True)
+    )
+
+
+def point_rows(
+    home: Home,
+    batch: str,
+    code: str,
+    *,
+    role: str | None = None,
+    agreement: str | None = None,
+    from_: str | None = None,
+    to: str | None = None,
+) -> list[PointRow]:
+    """Every point of one parameter of a batch, in order of time.
+
+    Raises:
+        InputError: no such batch, or no such parameter of it.
+    """
+    rows: list[PointRow] | None = None
+    for item in load_series(home, batch, agreement):
+        for parameter in item.series.parameters:
+            if parameter.code == code and role in {None, parameter.role}:
+                name = column_name(parameter.code, parameter.role)
+                block = series_block(home, item, names=[name])
+                part = between(
+                    block,
+                    micros(from_, "--from") if from_ else EARLIEST,
+                    micros(to, "--to") if to else LATEST,
+                )
+                rows = (rows or []) + _rows(part, name, parameter.unit)
+    if rows is None:
+        raise InputError(
+            "a parameter of the batch's series",
+            found=f"{code} of batch {batch}",
+            code="series.unknown",
+        )
+    return rows
+
+
+def _rows(block: Block, name: str, unit: str) -> list[PointRow]:
+    if name not in block.columns:
+        return []
+    points = column_points(block, name)
+    texts = [number_text(value, points.scale) for value in points.numbers.tolist()]
+    is_there = points.present.tolist() if points.present is not None else [True] * len(texts)
+    nothing = Mark()
+    return [
+        PointRow(
+            time=instant_text(time),
+            number=text if there else "",
+            unit=unit,
+            quality=points.marks.get(at, nothing).quality,
+            raw=points.marks.get(at, nothing).raw,
+        )
+        for at, (time, text, there) in enumerate(
+            zip(points.times.tolist(), texts, is_there, strict=True)
+        )
+    ]
+
+
+# ---- for programs
+
+
+def series_table(home: Home, batch: str, *, codes: Sequence[str] = ()) -> pa.Table:
+    """A batch's series as one table: `time` (µs, UTC), a column `<code>.<role>` each.
+
+    Numbers stay exact decimals, null where there is none; `q.` and `raw.` columns stand beside a
+    parameter where a point is not good or says more than its number. A field's metadata has the unit.
+    """
+    tables = []
+    for item in load_series(home, batch):
+        names = [
+            column_name(p.code, p.role)
+            for p in item.series.parameters
+            if not codes or p.code in codes
+        ]
+        units = {column_name(p.code, p.role): p.unit for p in item.series.parameters}
+        tables.append(arrow_table(series_block(home, item, names=names), units))
+    if not tables:
+        return pa.table({"time": pa.array([], pa.timestamp("us", "UTC"))})
+    return pa.concat_tables(tables, promote_options="default")
+
+
+def overlay(
+    home: Home,
+    code: str,
+    *,
+    role: str = "PV",
+    step: str | None = None,
+    batches: Sequence[str] = (),
+    count: int = 500,
+) -> pa.Table:
+    """One parameter of many batches on one axis; see `Reader.overlay`."""
+    lines: list[tuple[ColumnPoints, Alignment]] = []
+    named: list[tuple[str, str]] = []
+    for item in _every_series(home, batches):
+        name = column_name(code, role)
+        if not any((p.code, p.role) == (code, role) for p in item.series.parameters):
+            continue
+        block = series_block(home, item, names=[name])
+        points = column_points(block, name)
+        alignment = _alignment(home, item, points, step)
+        if points.times.size and alignment is not None:
+            lines.append((points, alignment))
+            named.append((item.agreement, item.batch))
+    last = 1.0 if step else max((_length(*line) for line in lines), default=1.0)
+    found = buckets(lines, 0.0, last, count)
+    positions = np.linspace(0.0, last, count, endpoint=False) / (1 if step else _SECOND)
+    return pa.table(
+        {
+            "agreement": [agreement for agreement, _ in named for _ in range(count)],
+            "batch": [batch for _, batch in named for _ in range(count)],
+            "position": pa.array(np.tile(positions, len(named))),
+            "count": pa.array(found.count.reshape(-1)),
+            **{
+                what: pa.array(getattr(found, what).reshape(-1), from_pandas=True)
+                for what in ("least", "mean", "greatest")
+            },
+        }
+    )
+
+
+def _length(points: ColumnPoints, alignment: Alignment) -> float:
+    return float(int(points.times[-1]) + 1 - alignment.origin)
+
+
+def _every_series(home: Home, batches: Sequence[str]) -> Iterator[BatchSeries]:
+    if batches:
+        for batch in batches:
+            yield from load_series(home, batch)
+        return
+    for known in home.node.agreements():
+        numbers = batch_numbers(home, known.agreement)
+        for names in dict.fromkeys(tuple(names) for names in numbers.values() if names):
+            yield from load_series(home, names[0], known.agreement)
+
+
+def _alignment(
+    home: Home, item: BatchSeries, points: ColumnPoints, step: str | None
+) -> Alignment | None:
+    if step is None:
+        return from_anchor(int(points.times[0])) if points.times.size else None
+    batch = named_key(item.series.batch) if item.series.batch is not None else ""
+    store = home.ledgers(item.agreement)
+    head = store.find_head(item.ledger, "step", (batch, step, "1"))
+    if head is None or head.is_withdrawn:
+        return None
+    ((_, _, content),) = store.entries(item.ledger, head.index, 1)
+    record = read_entry(content).record
+    if not isinstance(record, records.Step) or record.start is None or record.end is None:
+        return None
+    start, end = micros(record.start.instant), micros(record.end.instant)
+    return along_step(start, end) if end > start else None

@@ -36,6 +36,7 @@ from fedbatch.standard.records import SeriesParameter
 __all__ = [
     "CELLS_MAX",
     "SEGMENT_BYTES_MAX",
+    "arrow_table",
     "points_hash",
     "read_segment",
     "split_block",
@@ -172,6 +173,22 @@ def _encoding(type_: Any) -> str:
     if type_ == _TEXTS:
         return "PLAIN"
     return "BYTE_STREAM_SPLIT" if type_ == arrow.float64() else "DELTA_BINARY_PACKED"
+
+
+def arrow_table(block: Block, units: Mapping[str, str]) -> Any:
+    """A block as an Arrow table with `time` first, each number column with its unit as metadata."""
+    fields = dict(_fields(block))
+    fields["time"] = fields.pop("t")
+    names = ["time", *(name for name in fields if name not in {"time", "n"})]
+    schema = arrow.schema(
+        [
+            arrow.field(
+                name, fields[name].type, metadata={"unit": units[name]} if name in units else None
+            )
+            for name in names
+        ]
+    )
+    return arrow.table([fields[name] for name in names], schema=schema)
 
 
 def split_block(block: Block, bytes_max: int = SEGMENT_BYTES_MAX) -> Iterator[Block]:

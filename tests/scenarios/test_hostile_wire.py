@@ -269,11 +269,11 @@ def test_node_whose_clock_is_off_sees_why_nothing_moves_and_moves_once_it_is_rig
     made: Link,
 ) -> None:
     right = made.world.clock
-    made.dialer.home.clock = FakeClock("2026-03-03T09:00:00Z")
+    made.dialer.home.wall = FakeClock("2026-03-03T09:00:00Z")
     found = made.world.try_sync(made.dialer, made.listener)
     assert isinstance(found, FedbatchError)
     assert found.code == "clock"
-    made.dialer.home.clock = right
+    made.dialer.home.wall = right
     made.settle()
     assert are_equal(made)
 

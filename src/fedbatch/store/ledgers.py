@@ -26,6 +26,7 @@ from fedbatch.standard import canonical, records
 from fedbatch.standard.envelope import read_entry
 from fedbatch.standard.keys import key_of
 from fedbatch.store.audit import audit_rows, verify_audit, write_audit
+from fedbatch.store.bundles import BUNDLE_TABLE, Bundles
 from fedbatch.store.database import AUDIT_TABLE, Database, Row
 from fedbatch.store.journal import key_text, text_key
 from fedbatch.store.machine import file_mark, machine_id
@@ -68,6 +69,7 @@ create table object (
     type text not null, row_hash blob not null, primary key (ledger, idx)
 ) strict, without rowid;
 """,
+    BUNDLE_TABLE,
 )
 _SELECT_HEAD = (
     "select type, key, idx, version, digest, entry_id, withdrawn from head where ledger = ?"
@@ -83,6 +85,10 @@ class Ledgers:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "ledgers.sqlite"
         self._database = Database(path, _MIGRATIONS, vfs=vfs)
+        self._bundles = Bundles(self._database)
+        if self._bundles.has_unfolded():
+            with self._database.writing():
+                self._bundles.fold_all()
         self._mark = place or _run_mark(path)
         kept = self.setting("run_mark")
         if kept is None:
@@ -217,10 +223,8 @@ class Ledgers:
 
     def _read_back(self, ledger: str, start: int, leaves: Sequence[bytes]) -> list[bytes]:
         """Hash what the database now holds; it must be what was handed in."""
-        rows = self._database.rows(
-            "select content from entry where ledger = ? and idx >= ? order by idx", (ledger, start)
-        )
-        again = [leaf_hash(content) for (content,) in rows]
+        rows = self._bundles.read(ledger, start, len(leaves) + 1)
+        again = [leaf_hash(content) for _, _, content in rows]
         if again != list(leaves):
             raise IntegrityError(
                 "entries read back differ from those written", code="store.read_back"
@@ -230,13 +234,7 @@ class Ledgers:
     def _write_entries(
         self, ledger: str, start: int, contents: Sequence[bytes], leaves: Sequence[bytes]
     ) -> None:
-        self._database.execute_many(
-            "insert into entry values (?, ?, ?, ?, 0)",
-            [
-                (ledger, index, leaf, content)
-                for index, (leaf, content) in enumerate(zip(leaves, contents, strict=True), start)
-            ],
-        )
+        self._bundles.write(ledger, start, contents, leaves)
 
     def _write_heads(
         self, ledger: str, start: int, entries: Sequence[NewLedgerEntry | None]
@@ -343,10 +341,7 @@ class Ledgers:
 
     def _erase(self, ledger: str, indexes: Sequence[int]) -> None:
         """Destroy the bytes of entries; their leaf hashes stay."""
-        self._database.execute_many(
-            "update entry set content = x'', erased = 1 where ledger = ? and idx = ?",
-            [(ledger, index) for index in indexes],
-        )
+        self._bundles.erase(ledger, indexes)
         self._forget_objects(ledger, indexes)
 
     # ---- reading
@@ -360,21 +355,11 @@ class Ledgers:
 
     def entries(self, ledger: str, start: int, count: int) -> list[tuple[int, bytes, bytes]]:
         """Index, leaf hash and bytes (b"" once erased) of entries from `start` on."""
-        return [
-            (index, leaf, content)
-            for index, leaf, content in self._database.rows(
-                "select idx, leaf, content from entry where ledger = ? and idx >= ?"
-                " order by idx limit ?",
-                (ledger, start, count),
-            )
-        ]
+        return self._bundles.read(ledger, start, count)
 
     def leaves(self, ledger: str, size: int) -> list[bytes]:
         """The leaf hashes of the first `size` entries, for proofs."""
-        rows = self._database.rows(
-            "select leaf from entry where ledger = ? and idx < ? order by idx", (ledger, size)
-        )
-        return [leaf for (leaf,) in rows]
+        return [leaf for _, leaf, _ in self._bundles.read(ledger, 0, size)]
 
     def heads(
         self, ledger: str, types: Sequence[str] = ()
@@ -514,7 +499,7 @@ class Ledgers:
         wrong = []
         frontier = Frontier()
         checkpoints = {item.size: item.root for item in self.checkpoints(row.ledger)}
-        for expected, (index, leaf, content, erased) in enumerate(self._scan_all(row.ledger)):
+        for expected, (index, leaf, content, erased) in enumerate(self._bundles.scan(row.ledger)):
             whole = leaf_hash(content) == leaf if not erased else content == b""
             if index != expected or not whole:
                 wrong.append(f"ledger {row.ledger} entry {expected}: changed, missing or moved")
@@ -526,17 +511,6 @@ class Ledgers:
         if checkpoints:
             wrong.append(f"ledger {row.ledger} checkpoint {min(checkpoints)}: entries are missing")
         return wrong
-
-    def _scan_all(self, ledger: str) -> Iterator[Row]:
-        """Index, leaf, bytes and whether erased, of every entry; ends whatever the indexes are."""
-        start = -1
-        while rows := self._database.rows(
-            "select idx, leaf, content, erased from entry where ledger = ? and idx > ?"
-            " order by idx limit 4096",
-            (ledger, start),
-        ):
-            yield from rows
-            start = rows[-1][0]
 
 
 def _check_frontier(row: LedgerRow) -> None:

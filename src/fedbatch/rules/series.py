@@ -115,9 +115,21 @@ def gap_findings(facts: SeriesFacts) -> Iterator[Finding]:
             yield finding(
                 "series.gap",
                 facts.place(column_name(parameter.code, parameter.role)),
-                found=f"none for {duration_text(last - first)} s from {instant_text(first)}",
+                found=f"none for {duration_text(last - first)} s from {instant_text(first)}"
+                + _rows_within(facts.block, first, last),
                 expected=f"a good point at least every {duration_text(bound)} s",
             )
+
+
+def _rows_within(block: Block, first: int, last: int) -> str:
+    """Of the rows within a gap, how many there are and the longest step between them."""
+    times = block.times[(block.times >= first) & (block.times <= last)]
+    blank = int(np.count_nonzero((times > first) & (times < last)))
+    if not blank:
+        return ""
+    step = int(np.diff(times, prepend=first, append=last).max())
+    rows = "row" if blank == 1 else "rows"
+    return f", {blank} {rows} without one, longest step {duration_text(step)} s"
 
 
 # ---- sampling against limits

@@ -6,7 +6,7 @@ Limits with `persistence` or `averaging` say something of series only; so does `
 result ignores.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.records import Criterion
 from fedbatch.standard.rulebook import finding
 
-__all__ = ["limit_findings", "limits_at", "nesting_findings"]
+__all__ = ["limit_findings", "limits_at", "nesting_findings", "ranked_limits"]
 
 # Inner kind first; `criterion` stands in the specification.
 _NESTED = (("NOR", "PAR"), ("alert", "action"), ("action", "criterion"))
@@ -34,18 +34,33 @@ def limits_at(
 
     Without an instant, limits that begin at one do not hold.
     """
+    single = [item for item in parameter.limits if not (item.persistence or item.averaging)]
+    elements = () if element is None else (element,)
     when = None if instant is None else moment(instant)
-    ranked: dict[str, tuple[tuple[bool, int, datetime, int], Limit]] = {}
-    for position, limit in enumerate(parameter.limits):
-        if limit.persistence or limit.averaging or limit.element not in {None, element}:
+    return ranked_limits(single, batches, batch, elements, when, lambda limit: limit.kind)
+
+
+def ranked_limits(
+    limits: Iterable[Limit],
+    batches: Batches,
+    batch: str,
+    elements: Collection[str],
+    when: datetime | None,
+    group: Callable[[Limit], Hashable],
+) -> tuple[Limit, ...]:
+    """Of each group of limits the one that counts at a moment in which some elements run."""
+    ranked: dict[Hashable, tuple[tuple[bool, int, datetime, int], Limit]] = {}
+    for position, limit in enumerate(limits):
+        if limit.element is not None and limit.element not in elements:
             continue
         order = batches.begun(limit.from_batch, batch)
         since = ALWAYS if limit.from_ is None else moment(limit.from_)
         if order is None or (limit.from_ is not None and (when is None or since > when)):
             continue
         rank = (limit.element is not None, order, since, position)
-        if limit.kind not in ranked or rank > ranked[limit.kind][0]:
-            ranked[limit.kind] = (rank, limit)
+        key = group(limit)
+        if key not in ranked or rank > ranked[key][0]:
+            ranked[key] = (rank, limit)
     return tuple(limit for _, limit in ranked.values())
 
 

@@ -133,15 +133,36 @@ def _resolved(name: str, parts: list[_Part]) -> tuple[ColumnPoints, list[Conflic
     """The points that show, stretch by stretch on which pieces overlap."""
     shown, conflicts = [], list[Conflict]()
     for group in _overlapping(parts):
-        first, *others = sorted(group, key=lambda part: (part.is_second, part.index))
-        points = first.points
-        for part in others:
-            conflicts += _differing(name, points, part, of_shown=False)
-            is_new = ~np.isin(part.points.times, points.times)
-            if bool(is_new.any()):
-                points = merge_points([points, take_points(part.points, is_new)], name)
+        first, *others = _layers(sorted(group, key=lambda part: (part.is_second, part.index)))
+        points = merge_points([part.points for part in first], name)
+        for layer in others:
+            added = [points]
+            for part in layer:
+                conflicts += _differing(name, points, part, of_shown=False)
+                beside = _within(points, part)
+                added.append(take_points(part.points, ~np.isin(part.points.times, beside.times)))
+            points = merge_points(added, name)
         shown.append(points)
     return merge_points(shown, name), conflicts
+
+
+def _layers(parts: list[_Part]) -> list[list[_Part]]:
+    """The parts in their order, those together that follow each other in time without overlap."""
+    layers: list[list[_Part]] = []
+    for part in parts:
+        if layers and layers[-1][-1].span[1] < part.span[0]:
+            layers[-1].append(part)
+        else:
+            layers.append([part])
+    return layers
+
+
+def _within(points: ColumnPoints, part: _Part) -> ColumnPoints:
+    """The points in the span of a part."""
+    first, last = part.span
+    begin = int(np.searchsorted(points.times, first))
+    end = int(np.searchsorted(points.times, last, side="right"))
+    return take_points(points, np.arange(begin, end))
 
 
 def _overlapping(parts: list[_Part]) -> Iterator[list[_Part]]:
@@ -165,6 +186,7 @@ def _differing(
     other = part.points
     if not other.times.size:
         return
+    shown = _within(shown, part)
     if not of_shown:
         other = take_points(other, np.isin(other.times, shown.times))
     shown = take_points(shown, np.isin(shown.times, other.times))

@@ -4,7 +4,7 @@ Each has a number and, between `least` and `greatest`, what gaps and the dead ba
 it is judged like a value with a comparator. Durations are seconds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fedbatch.errors import InputError
+from fedbatch.series.blocks import Integers
 from fedbatch.series.lines import Exact, Line, above, below, half_even
 from fedbatch.series.spans import Spans, complement, length, longest, union
 from fedbatch.standard.values import decimal_of
@@ -19,14 +20,15 @@ from fedbatch.standard.values import decimal_of
 __all__ = [
     "Condition",
     "Derived",
+    "alone",
     "duration_text",
-    "excursions",
     "hold",
     "integral",
     "longest_excursion",
     "maximum",
     "mean",
     "minimum",
+    "outside",
     "span_between",
     "time_outside",
 ]
@@ -210,20 +212,20 @@ def _doubled_area(line: Line) -> int:
 
 def time_outside(line: Line, condition: Condition) -> Derived:
     """Seconds for which the condition forbids the number."""
-    least, number, greatest = _outside(line, condition)
+    least, number, greatest = outside(line, condition)
     return _durations(line, length(number), length(least), length(union(greatest, line.gaps)))
 
 
 def longest_excursion(line: Line, condition: Condition, persistence_us: int = 0) -> Derived:
     """Seconds of the longest stretch outside; gaps end it; 0 where it is below the persistence."""
-    least, number, greatest = _outside(line, condition)
+    least, number, greatest = outside(line, condition)
     found = longest(number), longest(least), longest(union(greatest, line.gaps))
     return _durations(line, *(span if span >= persistence_us else 0 for span in found))
 
 
 def hold(line: Line, condition: Condition) -> Derived:
     """Seconds of the longest stretch of what is covered on which the condition is met."""
-    least, number, greatest = _outside(line, condition)
+    least, number, greatest = outside(line, condition)
     met, surely, possibly = (
         complement(spans, line.from_, line.to)
         for spans in (union(number, line.gaps), union(greatest, line.gaps), least)
@@ -245,24 +247,26 @@ def span_between(from_: int, to: int) -> Derived:
     return Derived(number=text, least=text, greatest=text, coverage="1")
 
 
-def excursions(line: Line, condition: Condition, persistence_us: int = 0) -> tuple[Spans, Spans]:
-    """The stretches outside that last as long as the persistence, and those that the dead band allows."""
-    _, number, greatest = _outside(line, condition)
-    return _lasting(number, persistence_us), _lasting(greatest, persistence_us)
+def outside(line: Line, condition: Condition) -> tuple[Spans, Spans, Spans]:
+    """Where all of number ± dead band is forbidden, where the number is, where any of it is.
 
-
-def _lasting(spans: Spans, persistence_us: int) -> Spans:
-    is_long = spans.ends - spans.starts >= persistence_us
-    return Spans(spans.starts[is_long], spans.ends[is_long])
-
-
-def _outside(line: Line, condition: Condition) -> tuple[Spans, Spans, Spans]:
-    """Where all of number ± dead band is forbidden, where the number is, where any of it is."""
+    Gaps are in none of the three; a point that stands alone between them has no length (`alone`).
+    """
     band = line.dead_band
     number = _forbidden(line, condition, Decimal(0))
     if not band:
         return number, number, number
     return _forbidden(line, condition, band), number, _forbidden(line, condition, -band)
+
+
+def alone(line: Line, condition: Condition) -> tuple[Integers, Integers]:
+    """Times of good points that no covered stretch holds: all forbidden, and any forbidden."""
+    held = [line.starts, line.ends] if line.is_linear else [line.starts]
+    is_alone = ~np.isin(line.times, np.concatenate(held))
+    times, numbers = line.times[is_alone], line.numbers[is_alone]
+    at = replace(line, starts=times, ends=times + 1, first=numbers, last=numbers)
+    surely, _, possibly = outside(at, condition)
+    return times[np.isin(times, surely.starts)], times[np.isin(times, possibly.starts)]
 
 
 def _forbidden(line: Line, condition: Condition, room: Decimal) -> Spans:

@@ -1,14 +1,21 @@
 """Instants of the standard to microseconds since 1970 UTC, and back."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from fedbatch.errors import InputError
 from fedbatch.standard.values import is_instant
 
-__all__ = ["LATEST", "instant_text", "micros"]
+__all__ = ["EARLIEST", "LATEST", "duration_us", "instant_text", "micros"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# As in due times, but with fractions of a second: sampling is faster than people.
+_DURATION = re.compile(
+    r"P(?=.)(?:([0-9]{1,4})W)?(?:([0-9]{1,5})D)?"
+    r"(?:T(?=.)(?:([0-9]{1,7})H)?(?:([0-9]{1,8})M)?(?:([0-9]{1,10})(?:\.([0-9]{1,6}))?S)?)?",
+    re.ASCII,
+)
 EARLIEST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 LATEST = (datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
@@ -42,3 +49,17 @@ def instant_text(time: int) -> str:
         timespec="microseconds" if moment.microsecond else "seconds"
     )
     return (text.rstrip("0") if moment.microsecond else text) + "Z"
+
+
+def duration_us(text: str) -> int:
+    """Microseconds of an ISO 8601 duration of weeks, days, hours, minutes and seconds.
+
+    Raises:
+        InputError: `duration`: another form, or years or months, which have no one length.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise InputError("an ISO 8601 duration such as PT0.25S", found=text[:80], code="duration")
+    weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups()[:5])
+    whole = ((weeks * 7 + days) * 24 + hours) * 3600 + minutes * 60 + seconds
+    return whole * 1_000_000 + int((match[6] or "").ljust(6, "0"))

@@ -18,7 +18,16 @@ from fedbatch.series.blocks import ColumnPoints, Flags, Integers, good_flags
 from fedbatch.series.spans import Spans, complement, spans_of
 from fedbatch.standard.values import decimal_of
 
-__all__ = ["EDGE_DECIMALS", "Line", "above", "below", "half_even", "line_of", "scaled_up"]
+__all__ = [
+    "EDGE_DECIMALS",
+    "Line",
+    "above",
+    "below",
+    "half_even",
+    "less_ramp",
+    "line_of",
+    "scaled_up",
+]
 
 # Edge values, mean and integral have so many decimals more than the parameter.
 EDGE_DECIMALS = 2
@@ -45,6 +54,7 @@ class Line:
     decimals: int
     scale: int
     dead_band: Decimal
+    is_linear: bool
     starts: Integers
     ends: Integers
     first: Exact
@@ -128,6 +138,7 @@ def line_of(
         decimals=decimals,
         scale=decimals + EDGE_DECIMALS,
         dead_band=band,
+        is_linear=is_linear,
         starts=reach[0][is_there],
         ends=reach[1][is_there],
         first=first,
@@ -205,6 +216,29 @@ def half_even(numerator: int, denominator: int) -> int:
     if twice > denominator or (twice == denominator and quotient % 2):
         return quotient + 1
     return quotient
+
+
+def less_ramp(line: Line, start: tuple[int, Decimal], end: tuple[int, Decimal]) -> Line:
+    """The line's distance from a bound that runs straight from one (time, number) to another.
+
+    The bound's numbers at the ends of segments are rounded half-even like edge values.
+    """
+    (begin, low), (finish, high) = start, end
+    scale = max(line.scale, *(-int(bound.as_tuple().exponent) for bound in (low, high)))
+    one, two = int(low.scaleb(scale)), int(high.scaleb(scale))
+
+    def bound_at(times: Integers) -> Exact:
+        span = finish - begin
+        at = [half_even(one * (finish - t) + two * (t - begin), span) for t in times.tolist()]
+        return np.array(at, dtype=object)
+
+    more = scale - line.scale
+    return replace(
+        line,
+        scale=scale,
+        first=scaled_up(line.first, more).astype(object) - bound_at(line.starts),
+        last=scaled_up(line.last, more).astype(object) - bound_at(line.ends),
+    )
 
 
 # ---- where a line lies above or below a bound

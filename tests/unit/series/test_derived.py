@@ -15,13 +15,13 @@ from fedbatch.series.blocks import ColumnPoints, Mark
 from fedbatch.series.derived import (
     Condition,
     Derived,
-    excursions,
     hold,
     integral,
     longest_excursion,
     maximum,
     mean,
     minimum,
+    outside,
     span_between,
     time_outside,
 )
@@ -71,7 +71,7 @@ AT_MOST_37 = Condition(high="37.0")
 
 
 @pytest.mark.parametrize(
-    ("between", "least", "at", "average", "area", "outside", "longest", "held"),
+    ("between", "least", "at", "average", "area", "beyond", "longest", "held"),
     [
         (
             "linear",
@@ -101,7 +101,7 @@ def test_the_example_is_reproduced_to_the_digit(
     at: int,
     average: str,
     area: str,
-    outside: tuple[str, str, str],
+    beyond: tuple[str, str, str],
     longest: tuple[str, str, str],
     held: tuple[str, str, str],
 ) -> None:
@@ -111,18 +111,17 @@ def test_the_example_is_reproduced_to_the_digit(
     assert (maximum(example).number, maximum(example).at) == ("37.6", 10 * MINUTE)
     assert mean(example).number == average
     assert integral(example, unit_us=MINUTE).number == area
-    assert minutes(time_outside(example, AT_MOST_37)) == tuple(map(Decimal, outside))
+    assert minutes(time_outside(example, AT_MOST_37)) == tuple(map(Decimal, beyond))
     assert minutes(longest_excursion(example, AT_MOST_37)) == tuple(map(Decimal, longest))
     assert minutes(hold(example, AT_MOST_37)) == tuple(map(Decimal, held))
 
 
 def test_the_stretches_outside_are_those_of_the_example() -> None:
-    sure, possible = excursions(line("linear"), AT_MOST_37)
-    assert (sure.starts // MINUTE).tolist() == [7, 44]
-    assert (sure.ends // MINUTE).tolist() == [21, 48]
-    assert (possible.starts / MINUTE).tolist() == [6.5, 44]
-    sure, _ = excursions(line("linear"), AT_MOST_37, 5 * MINUTE)
-    assert (sure.starts // MINUTE).tolist() == [7]
+    surely, number, possibly = outside(line("linear"), AT_MOST_37)
+    assert (surely.starts / MINUTE).tolist() == [7.5, 44]
+    assert (number.starts // MINUTE).tolist() == [7, 44]
+    assert (number.ends // MINUTE).tolist() == [21, 48]
+    assert (possibly.starts / MINUTE).tolist() == [6.5, 44]
 
 
 def test_an_extreme_is_open_on_its_side_below_the_agreed_coverage() -> None:
@@ -344,13 +343,13 @@ def test_every_result_equals_the_oracle(
     pieces = cut_at(segments, bounds)
     condition = Condition(low=f"{float(lower):.1f}", high=f"{float(upper):.1f}")
     gaps = [(start, end) for start, end in gaps_of(segments, to)]
-    outside = {
+    beyond = {
         "all": [p for p in pieces if middle(p) > upper + d or middle(p) < lower - d],
         "number": [p for p in pieces if middle(p) > upper or middle(p) < lower],
         "any": [p for p in pieces if middle(p) > upper - d or middle(p) < lower + d],
     }
-    spans = {name: [(p.start, p.end) for p in part] for name, part in outside.items()}
-    met = {name: [(p.start, p.end) for p in pieces if p not in outside[name]] for name in outside}
+    spans = {name: [(p.start, p.end) for p in part] for name, part in beyond.items()}
+    met = {name: [(p.start, p.end) for p in pieces if p not in beyond[name]] for name in beyond}
     # A segment cut at a value that was rounded crosses a little later; each crossing counts so much.
     slack = 0.15 * (len(pieces) + 1)
     out = spans["number"], spans["all"], spans["any"] + gaps

@@ -24,7 +24,9 @@ def test_the_rules_that_the_standard_names_and_software_runs_are_there() -> None
     named = {
         "type.unknown", "time.ambiguous", "unit.unknown", "unit.implausible", "value.damaged",
         "order.min_mean_max", "clock.skew", "window.conflict", "limit.excursion", "limit.nesting",
-        "reconcile.mismatch", "data.late", "data.missing",
+        "reconcile.mismatch", "data.late", "data.missing", "counter.stuck", "counter.reset",
+        "series.duplicate", "series.copied", "series.gap", "series.conflict", "balance.mismatch",
+        "sampling.too_coarse",
     }  # fmt: skip
     assert named <= RULES.keys()
     assert RULES_VERSION

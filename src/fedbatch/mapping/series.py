@@ -54,10 +54,14 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesDraft:
-    """One series of a table as it would be declared, and its points in the table's rows."""
+    """One series of a table as it would be declared, and its points in the table's rows.
+
+    `number`: the batch's number, or the piece of equipment, as the table says it.
+    """
 
     series: JournalSeries
     block: Block
+    number: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -308,7 +312,9 @@ class _Work:
             block = from_rows(times[rows], columns)
         self.out.drafts.append(
             SeriesDraft(
-                series=self._declared(name, [read.parameter for read, _ in taken]), block=block
+                number=next(filter(None, name)),
+                series=self._declared(name, [read.parameter for read, _ in taken]),
+                block=block,
             )
         )
 

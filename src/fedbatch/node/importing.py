@@ -13,7 +13,7 @@ from fedbatch.mapping.tables import Table
 from fedbatch.node.home import Home
 from fedbatch.node.mapping_files import check_zone
 from fedbatch.ports import AuditNote, Person
-from fedbatch.services.checking import source_findings
+from fedbatch.services.checking import series_findings, source_findings
 from fedbatch.services.intake import IntakeReport, take_in, write_journal_entry
 from fedbatch.services.mappings import check_mapping
 from fedbatch.services.series_intake import take_in_points
@@ -232,6 +232,7 @@ def _take_points(
 ) -> IntakeReport:
     """Series of one table: segments first, durable, then the entries that name them."""
     found = extract_series(table, reading.file, mapping, home.ground(mapping))
+    found.rest.findings += series_findings(found.drafts, reading.file)
     intake = home.intake(person)
     told = take_in_points(found.drafts, reading.file, mapping, intake, home.journal_objects, reason)
     report = take_in(

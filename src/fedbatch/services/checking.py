@@ -1,20 +1,33 @@
 """Source checks that look across columns and against the clock, before the journal."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import msgspec
+
 from fedbatch.mapping.extract import Extraction
+from fedbatch.mapping.series import SeriesDraft
 from fedbatch.mapping.tables import SourceFile, Table
+from fedbatch.rules.series_source import (
+    Counter,
+    blank_findings,
+    copied_findings,
+    counter_findings,
+    duplicate_findings,
+)
 from fedbatch.rules.source import Extremes, order_findings
 from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.journals import JournalResult
-from fedbatch.standard.mappings import Mapping
+from fedbatch.standard.mappings import Mapping as SourceMapping
 from fedbatch.standard.records import Record
 from fedbatch.standard.rulebook import finding
 from fedbatch.standard.values import Time
 
-__all__ = ["source_findings"]
+__all__ = ["series_findings", "source_findings"]
+
+_COLUMN = re.compile(r"\b\d+\.(?:PV|SP|OUT)\b")
 
 # Two nodes' clocks may differ by minutes; a source that is a day ahead is wrong.
 _AHEAD = timedelta(minutes=5)
@@ -22,11 +35,59 @@ _WRONG = timedelta(days=1)
 
 
 def source_findings(
-    table: Table, file: SourceFile, mapping: Mapping, extraction: Extraction, now: str
+    table: Table, file: SourceFile, mapping: SourceMapping, extraction: Extraction, now: str
 ) -> list[Finding]:
     """Findings over a whole table; nothing is held back by them."""
     del table, mapping
     return [*_future(file, extraction, now), *_order(file, extraction)]
+
+
+# What stands while a machine makes nothing is no fault: a counter, and what shows that it runs.
+_COUNTERS = {"tablets.good": "press.speed"}
+
+
+def series_findings(drafts: Sequence[SeriesDraft], file: SourceFile) -> list[Finding]:
+    """Source checks of series: blank rows, doubled points, copied columns, counters."""
+    found: list[Finding] = []
+    for draft in drafts:
+        where = Place(file=file.name, type="series", key=(draft.number,))
+        names = {
+            f"{index}.{item.role}": item.tag or item.term
+            for index, item in enumerate(draft.series.parameters)
+        }
+        checks = (
+            *blank_findings(draft.block, where),
+            *duplicate_findings(draft.block, where),
+            *copied_findings(draft.block, where),
+            *counter_findings(draft.block, _counters(draft), where),
+        )
+        found += [_by_name(item, names) for item in checks]
+    return found
+
+
+def _counters(draft: SeriesDraft) -> list[Counter]:
+    columns = {
+        item.term: f"{index}.{item.role}" for index, item in enumerate(draft.series.parameters)
+    }
+    return [
+        Counter(name=columns[term], running=columns[running])
+        for term, running in _COUNTERS.items()
+        if term in columns and running in columns
+    ]
+
+
+def _by_name(item: Finding, names: Mapping[str, str]) -> Finding:
+    """A finding that calls columns as their source does."""
+
+    def named(text: str) -> str:
+        return _COLUMN.sub(lambda match: names.get(match[0], match[0]), text)
+
+    return msgspec.structs.replace(
+        item,
+        where=msgspec.structs.replace(item.where, path=named(item.where.path)),
+        found=named(item.found),
+        expected=named(item.expected),
+    )
 
 
 def _order(file: SourceFile, extraction: Extraction) -> Iterator[Finding]:

@@ -11,17 +11,21 @@
 Numbers, dates and missing values are not interpreted here: that is the mapping's matter.
 """
 
+from fedbatch.sources.tabular.grid import Grid
 from fedbatch.sources.tabular.guards import Bounds
 from fedbatch.sources.tabular.layout import Layout
 from fedbatch.sources.tabular.reading import (
     Extraction,
     Reading,
+    SheetReading,
+    WholeReading,
     extract,
     is_whole,
     list_sheets,
     open_for_extraction,
     read_file,
     read_part,
+    read_sheets,
 )
 from fedbatch.sources.tabular.rules import RULES, Rule
 
@@ -29,13 +33,17 @@ __all__ = [
     "RULES",
     "Bounds",
     "Extraction",
+    "Grid",
     "Layout",
     "Reading",
     "Rule",
+    "SheetReading",
+    "WholeReading",
     "extract",
     "is_whole",
     "list_sheets",
     "open_for_extraction",
     "read_file",
     "read_part",
+    "read_sheets",
 ]

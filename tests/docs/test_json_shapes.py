@@ -9,8 +9,8 @@ import typer
 from typer.testing import CliRunner
 
 from fedbatch.cli import app
-from fedbatch.demo.tables import MAPPING, Product, laboratory_table
 from tests.docs.write_reference import commands
+from tests.scenarios.tables import MAPPING, Product, laboratory_table
 from tests.scenarios.world import World
 
 PRODUCT = Product(code="T-100", name="Alpinol 20 mg", batches=15, first=2001)

@@ -25,7 +25,7 @@ from fedbatch.standard.records import Record
 from fedbatch.standard.rulebook import finding
 from fedbatch.standard.values import Time
 
-__all__ = ["series_findings", "source_findings"]
+__all__ = ["repeated_points", "series_findings", "source_findings"]
 
 _COLUMN = re.compile(r"\b\d+\.(?:PV|SP|OUT)\b")
 
@@ -62,6 +62,19 @@ def series_findings(drafts: Sequence[SeriesDraft], file: SourceFile) -> list[Fin
             *counter_findings(draft.block, _counters(draft), where),
         )
         found += [_by_name(item, names) for item in checks]
+    return found
+
+
+def repeated_points(drafts: Sequence[SeriesDraft], file: SourceFile) -> list[Finding]:
+    """The one source check of live points: what a source sends twice."""
+    found: list[Finding] = []
+    for draft in drafts:
+        where = Place(file=file.name, type="series", key=(draft.number,))
+        names = {
+            f"{index}.{item.role}": item.tag or item.term
+            for index, item in enumerate(draft.series.parameters)
+        }
+        found += [_by_name(item, names) for item in duplicate_findings(draft.block, where)]
     return found
 
 

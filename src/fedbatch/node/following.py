@@ -48,6 +48,7 @@ class Follower:
         self._seen: dict[Path, tuple[int, int]] = {}
         self._mappings: list[Mapping] = load_mappings(home)
         self._live: dict[Path, Mapping | None] = {}
+        self._noted: set[str] = set()
         self._tags_of_units: dict[Path, list[str]] = {}
 
     def learn(self) -> None:
@@ -158,16 +159,21 @@ class Follower:
         report.findings = [*found.rest.findings, *repeated_points(found.drafts, reading.file)]
         imported = self._import_row(reading, mapping, report.findings) if report.findings else None
         home.journal.append(
-            entries, self._note(reading, points), imported=imported, followed=followed
+            entries,
+            self._note(reading) if followed.path not in self._noted else None,
+            imported=imported,
+            followed=followed,
         )
+        self._noted.add(followed.path)
         return report
 
-    def _note(self, reading: Reading, points: int) -> AuditNote:
+    def _note(self, reading: Reading) -> AuditNote:
+        """That a file is followed from here on: one act, however often it is looked at."""
         return AuditNote(
             act="follow",
             by=self.person.person,
             time=self.home.clock.now(),
-            detail=f"{reading.file.name}: {points} points",
+            detail=reading.file.name,
         )
 
     def _import_row(

@@ -193,11 +193,16 @@ def _live_pieces(home: Home, item: BatchSeries, sealed: Sequence[records.Sealed]
     until = max((micros(record.complete_until) for record in live), default=0)
     store = home.ledgers(item.agreement)
     found: list[tuple[int, records.Points]] = []
+    # Which runs there are depends on how far the views had come when; which entries count must not.
     for start, last, _, newest in home.views(item.agreement).points(
         item.ledger, item.series.series
     ):
         if last >= first or micros(newest) >= until:
-            found += _points_in(store, item, start, last)
+            found += [
+                (index, record)
+                for index, record in _points_in(store, item, start, last)
+                if index >= first or micros(record.base) >= until
+            ]
     if not found:
         return []
     block = decode_points(item.series, [record for _, record in found])

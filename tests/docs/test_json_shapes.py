@@ -125,6 +125,8 @@ def test_every_json_has_the_documented_keys(world: World, monkeypatch: pytest.Mo
     for table in ("results", "batches", "findings"):
         check(f"export {table}", "--out", f"{table}.csv", home="sponsor")
     check("export ledger", "tiles", home="sponsor")
+    check("series", "B2001", home="sponsor")
+    check("export series", "B2001", "--out", "series.parquet", home="sponsor")
     check("export proof", results[0]["entry"], "proof", home="sponsor")
     agreement = str(proposed["agreement"])
     check("agreement pause", agreement, "--reason", "x", "--as", "u-1")

@@ -47,7 +47,7 @@ __all__ = ["measure_bulk", "measure_catch_up", "measure_live", "measure_overlay"
 
 PARAMETERS = 30
 MINUTES = 14 * 1440
-BATCHES = 4
+BATCHES = 10
 LAID_OVER, BUCKETS = 100, 500
 LIVE_ENTRIES, TRAIN_POINTS = 86_400, 23
 _START = np.datetime64("2026-01-01T00:00:00")

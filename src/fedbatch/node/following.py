@@ -18,7 +18,7 @@ from fedbatch.node.importing import (
 from fedbatch.node.posting import share
 from fedbatch.ports import AuditNote, Followed, ImportRow, Person
 from fedbatch.services.checking import repeated_points
-from fedbatch.services.intake import IntakeReport
+from fedbatch.services.intake import IntakeReport, entries_of
 from fedbatch.services.live import seal, take_live
 from fedbatch.sources.tabular import Reading, read_part
 from fedbatch.standard import canonical
@@ -155,6 +155,9 @@ class Follower:
         intake = home.intake(self.person)
         found = extract_series(reading.tables[0], reading.file, mapping, home.ground(mapping))
         entries, points = take_live(found.drafts, intake, mapping.source)
+        if found.rest.drafts:
+            # Batches and products that the source names beside its points.
+            entries = [*entries_of(found.rest, reading.file, mapping, intake), *entries]
         report = IntakeReport(file=reading.file.name, mapping=mapping.source, points=points)
         report.findings = [*found.rest.findings, *repeated_points(found.drafts, reading.file)]
         imported = self._import_row(reading, mapping, report.findings) if report.findings else None

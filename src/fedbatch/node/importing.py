@@ -255,7 +255,7 @@ def _take_points(
 ) -> IntakeReport:
     """Series of one table: segments first, durable, then the entries that name them."""
     found = extract_series(table, reading.file, mapping, home.ground(mapping))
-    found.rest.findings += series_findings(found.drafts, reading.file)
+    found.rest.findings += series_findings(found.drafts, reading.file, home.clock.now())
     intake = home.intake(person)
     told = take_in_points(found.drafts, reading.file, mapping, intake, home.journal_objects, reason)
     report = take_in(

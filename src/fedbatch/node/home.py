@@ -133,7 +133,8 @@ class Home:
         self.clock: Clock = clock or clock_of(self.settings.clock)
         # Polls, back-off and the age of signed requests stay on real time.
         self.wall: Clock = clock or WallClock()
-        self.keys = KeyRing(path / "keys")
+        is_lost = not is_new and not (path / "keys" / "identity.key").exists()
+        self.keys = KeyRing(path / "keys", is_lost=is_lost)
         self.ids = HomeIds(self.keys)
         self._agreements: OrderedDict[str, Ledgers] = OrderedDict()
         self._views: dict[str, Views] = {}

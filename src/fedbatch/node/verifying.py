@@ -86,12 +86,31 @@ def _verify_agreement(report: Verification, home: Home, known: KnownAgreement) -
     name = known.name
     _check(report, f"{name}: hashes and trees", lambda: home.ledgers(known.agreement).verify())
     _check(report, f"{name}: objects", lambda: _objects(home, known))
+    _check(report, f"{name}: keys", lambda: _lost_keys(home, known))
     try:
         store = home.ledgers(known.agreement)
         for row in store.ledgers():
             _verify_signatures(report, name, store, row)
     except FedbatchError as error:
         _add(report, f"{name}: ledgers", [str(error)])
+
+
+def _lost_keys(home: Home, known: KnownAgreement) -> list[str]:
+    """Keys that sign under an agreement, and the secret that names things there, must lie here."""
+    store = home.ledgers(known.agreement)
+    if store.setting("own_keys") is None:
+        return []
+    base = f"agreement/{known.agreement}"
+    wrong = []
+    for name in (f"{base}/ledger", f"{base}/cosign"):
+        try:
+            home.keys.public(name)
+            home.keys.sign(name, b"")
+        except FedbatchError as error:
+            wrong.append(f"{name}: {error}")
+    if any(row.is_own and row.size for row in store.ledgers()) and not home.keys.has_secret(base):
+        wrong.append(f"{base}.secret is missing")
+    return wrong
 
 
 def _add(report: Verification, what: str, wrong: list[str]) -> None:

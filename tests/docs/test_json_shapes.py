@@ -120,6 +120,8 @@ def test_every_json_has_the_documented_keys(world: World, monkeypatch: pytest.Mo
     check("findings", home="sponsor")
     check("verify", home="sponsor")
     check("keys list")
+    check("keys rotate", "cosign", "--reason", "x", "--as", "u-1")
+    check("keys revoke", "link", "--reason", "x", "--as", "u-1")
     for name in ("one", "two"):
         (folder / name).write_text(f"passphrase of officer {name}", encoding="utf-8")
     both = ("--passphrase-file", "one", "--passphrase-file", "two")

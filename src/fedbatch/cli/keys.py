@@ -1,11 +1,20 @@
 """keys: what keys there are, backed up under two passphrases, brought back, changed."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
-from fedbatch.cli.output import As, HomeOption, Json, guarded, say, show_json, show_table
+from fedbatch.cli.output import (
+    As,
+    HomeOption,
+    Json,
+    check_reason,
+    guarded,
+    say,
+    show_json,
+    show_table,
+)
 from fedbatch.errors import InputError
 
 __all__ = ["add_to"]
@@ -137,6 +146,89 @@ def restore(
     )
     if report.is_new_home:
         say(f"A new home is at {path}; its journal begins anew.")
+
+
+Purpose = Annotated[str, typer.Argument(help="Which key: ledger, cosign or link.")]
+Reason = Annotated[str, typer.Option(help="Why; it stands in the audit trail.")]
+OfAgreement = Annotated[
+    str | None, typer.Option("--agreement", help="Of a ledger or cosigning key; by id or name.")
+]
+OfPartner = Annotated[
+    str | None, typer.Option("--partner", help="Of a link key; by name or party id.")
+]
+
+
+def _change(
+    kind: Literal["rotation", "revocation"],
+    purpose: str,
+    reason: str,
+    home: str | None,
+    as_: str | None,
+    **named: str | None,
+) -> Any:  # a KeyChanged; its module is loaded when called
+    from fedbatch.node.home import Home
+    from fedbatch.node.key_changes import change_key_of
+    from fedbatch.node.settings import find_home
+
+    check_reason(reason)
+    with Home(find_home(home)) as here:
+        officer = here.acting(as_, "key officer")
+        return change_key_of(here, kind, purpose, officer, reason, **named)
+
+
+@_group.command("rotate")
+@guarded
+def rotate(
+    purpose: Purpose,
+    reason: Reason,
+    agreement: OfAgreement = None,
+    partner: OfPartner = None,
+    home: HomeOption = None,
+    as_: As = None,
+    as_json: Json = False,
+) -> None:
+    """Let a new key take over; for seven days both sign, and the partner hears of it by itself.
+
+    JSON: {purpose, about, partner, old, new, size, until}
+    """
+    changed = _change("rotation", purpose, reason, home, as_, agreement=agreement, partner=partner)
+    if as_json:
+        show_json(changed)
+        return
+    say(f"The {changed.purpose} key towards {changed.partner} gives way until {changed.until}.")
+    say(f"  old  {changed.old}")
+    say(f"  new  {changed.new}")
+    say("Make a new `fedbatch keys backup`.")
+
+
+@_group.command("revoke")
+@guarded
+def revoke(
+    purpose: Purpose,
+    reason: Reason,
+    agreement: OfAgreement = None,
+    partner: OfPartner = None,
+    home: HomeOption = None,
+    as_: As = None,
+    as_json: Json = False,
+) -> None:
+    """Let a lost or stolen key count no more, here at once and there with the next contact.
+
+    What the partner cosigned stays valid. A new key, certified by the identity key, takes over.
+
+    JSON: {purpose, about, partner, old, new, size, until}
+    """
+    changed = _change(
+        "revocation", purpose, reason, home, as_, agreement=agreement, partner=partner
+    )
+    if as_json:
+        show_json(changed)
+        return
+    say(f"The {changed.purpose} key towards {changed.partner} is revoked.")
+    if changed.purpose != "link":
+        say(f"  What it signed up to entry {changed.size} stays valid.")
+    say(f"  new  {changed.new}")
+    say("Make a new `fedbatch keys backup`.")
 
 
 def add_to(app: typer.Typer) -> None:

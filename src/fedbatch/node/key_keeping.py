@@ -1,6 +1,6 @@
 """The keys of a home: what there is, sealed into a backup, and brought back from one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,8 +10,10 @@ from fedbatch.errors import ConflictError, InputError
 from fedbatch.node.home import Home
 from fedbatch.node.settings import Settings, load_settings, write_settings
 from fedbatch.ports import AuditNote, Clock, KnownAgreement, Partner, Person
+from fedbatch.services.key_turns import records_of
 from fedbatch.services.pairing import fingerprint
 from fedbatch.standard import canonical
+from fedbatch.standard.values import in_time
 from fedbatch.store.key_backup import open_sealed, seal
 from fedbatch.store.keys import KeyFile, KeyRing
 from fedbatch.store.objects import write_durably
@@ -94,6 +96,7 @@ def list_keys(home: Home) -> list[KeyRow]:
     """Every key and secret of a home, by name."""
     partners = {item.party: item.name for item in home.node.partners()}
     agreements = {item.agreement: item.name for item in home.node.agreements()}
+    states = _states(home)
     rows = []
     for item in home.keys.files():
         if item.name.endswith(".crt"):
@@ -107,7 +110,7 @@ def list_keys(home: Home) -> list[KeyRow]:
                 made_at=_instant(item.made_ns // _NS),
                 age_days=max(0, home.clock.seconds() - item.made_ns // _NS) // _DAY_S,
                 fingerprint=_fingerprint(item),
-                state=_state(item),
+                state=_state(item, states),
             )
         )
     return rows
@@ -118,8 +121,27 @@ def _fingerprint(item: KeyFile) -> str:
     return fingerprint(item.public) if item.public is not None else ""
 
 
-def _state(item: KeyFile) -> str:
-    return "current" if item.is_whole else "damaged"
+def _states(home: Home) -> dict[str, str]:
+    """What key records say of keys, by the public key in hex; of those never changed, nothing."""
+    records = [record for partner in home.node.partners() for record in partner.own_links]
+    for known in home.node.agreements():
+        records += records_of(home.ledgers(known.agreement))
+    now = in_time(home.clock.now())
+    states = {record.new: "current" for record in records}
+    for record in records:
+        if record.kind == "revocation":
+            states[record.old] = "revoked"
+        elif now < in_time(record.until):
+            states[record.old] = f"gives way until {record.until}"
+        else:
+            states[record.old] = "retired"
+    return states
+
+
+def _state(item: KeyFile, states: Mapping[str, str]) -> str:
+    if not item.is_whole:
+        return "damaged"
+    return states.get(item.public.hex(), "current") if item.public is not None else "current"
 
 
 # ---- backup

@@ -183,6 +183,29 @@ class Ledgers:
         with self._database.writing():
             self._database.insert("setting", [(name, content)], conflict="replace")
 
+    def change(
+        self,
+        make: Callable[[], tuple[Mapping[str, bytes], int | None]],
+        note: AuditNote,
+        sign: SignHead,
+    ) -> None:
+        """Keep settings made from what stands here, in one transaction with that reading.
+
+        `make` gives them, and a size: checkpoints of the own ledger above it are signed anew, under
+        what the settings then say; None: none are.
+        """
+        with self._database.writing():
+            settings, above = make()
+            self._database.insert("setting", list(settings.items()), conflict="replace")
+            if above is not None:
+                ledger = self.ledgers()[0].ledger
+                for row in self.checkpoints(ledger):
+                    if row.size > above:
+                        note_again = sign(row.size, row.root)
+                        change = {"ledger": ledger, "size": row.size}
+                        self._database.update("checkpoint", change, {"note": note_again})
+            write_audit(self._database, note)
+
     # ---- the own ledger
 
     def append(

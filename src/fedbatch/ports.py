@@ -265,7 +265,7 @@ class JournalStore(Protocol):
     def append(
         self,
         entries: Sequence[NewJournalEntry],
-        note: AuditNote,
+        note: AuditNote | None,
         *,
         held: Sequence[HeldItem] = (),
         closed: Sequence[str] = (),
@@ -428,14 +428,15 @@ class LedgerStore(Protocol):
         self,
         ledger: str,
         entries: Sequence[NewLedgerEntry],
-        note: AuditNote,
+        note: AuditNote | None,
         sign: Callable[[int, bytes], bytes],
         *,
         settings: Mapping[str, bytes] = MappingProxyType({}),
     ) -> Appended:
         """Append to an own ledger: entries, heads, tree, checkpoint, audit entry, in one transaction.
 
-        `settings` are kept with them: how far the journal was looked through.
+        `settings` are kept with them: how far the journal was looked through. Live points need no
+        `note`: the act is that somebody began to follow their source.
         Every entry is read back and hashed again before `sign(size, root)` gives the checkpoint note.
         """
         ...
@@ -443,7 +444,7 @@ class LedgerStore(Protocol):
     def take(
         self,
         taken: Taken,
-        note: AuditNote,
+        note: AuditNote | None,
         *,
         answer: Sequence[NewLedgerEntry] = (),
         sign: Callable[[int, bytes], bytes] | None = None,

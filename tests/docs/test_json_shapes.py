@@ -9,8 +9,8 @@ import typer
 from typer.testing import CliRunner
 
 from fedbatch.cli import app
-from fedbatch.demo.tables import MAPPING, Product, laboratory_table
 from tests.docs.write_reference import commands
+from tests.scenarios.tables import MAPPING, Product, laboratory_table
 from tests.scenarios.world import World
 
 PRODUCT = Product(code="T-100", name="Alpinol 20 mg", batches=15, first=2001)
@@ -135,6 +135,8 @@ def test_every_json_has_the_documented_keys(world: World, monkeypatch: pytest.Mo
     for table in ("results", "batches", "findings"):
         check(f"export {table}", "--out", f"{table}.csv", home="sponsor")
     check("export ledger", "tiles", home="sponsor")
+    check("series", "B2001", home="sponsor")
+    check("export series", "B2001", "--out", "series.parquet", home="sponsor")
     check("export proof", results[0]["entry"], "proof", home="sponsor")
     agreement = str(proposed["agreement"])
     check("agreement pause", agreement, "--reason", "x", "--as", "u-1")

@@ -351,7 +351,8 @@ class _Work:
     def _rest(self, owners: Integers, count: int) -> Extraction:
         """Batches and products, from the first row of each owner."""
         told = [(c, r) for c, r in self.assigned if r.field and r.field not in PLACING]
-        if not any(rule.field not in _OWNER for _, rule in told):
+        said = {rule.field for _, rule in told} | (self.constants.keys() - PLACING)
+        if said <= set(_OWNER):
             return Extraction()
         firsts = [int(np.flatnonzero(owners == number)[0]) for number in range(count)]
         columns = tuple(_shortened(column, firsts) for column, _ in told)

@@ -234,11 +234,14 @@ def keep_receipt(replication: Replication, size: int, line: bytes) -> None:
     """
     store = replication.store
     own = store.ledgers()[0]
-    checkpoint = store.checkpoint_at(own.ledger, size)
-    if checkpoint is None or checkpoint.size != size:
+    if not 0 < size <= own.size:
         raise IntegrityError(f"no checkpoint of size {size}", code="receipt.size")
+    checkpoint = store.checkpoint_at(own.ledger, size)
+    is_kept = checkpoint is not None and checkpoint.size == size
+    # One that is kept no longer had later ones within its minute; its receipt is still checked.
+    root = checkpoint.root if checkpoint and is_kept else root_at(store, own.ledger, size)
     partner = _partner_keys(store)
-    head = Checkpoint(own.origin, checkpoint.size, checkpoint.root)
+    head = Checkpoint(own.origin, size, root)
     note = head.body() + b"\n" + line
     time = verify_cosignature(note, partner.cosigner, cosign_turns(store, own))
     store.keep_cosignature(own.ledger, size, line, time)
@@ -496,15 +499,14 @@ def _keep(
         heads=judged.heads,
         erased=judged.erased,
     )
-    audit = AuditNote(
-        act="take",
-        by="node",
-        time=replication.clock.now(),
-        detail=f"{row.ledger} {row.size} to {checked.checkpoint.size}",
-    )
+    detail = f"{row.ledger} {row.size} to {checked.checkpoint.size}"
+    is_live = all(head is not None and head.type == "points" for head in judged.heads)
+    audit = AuditNote(act="take", by="node", time=replication.clock.now(), detail=detail)
     own = replication.store.ledgers()[0]
     sign = head_signer(replication.signer, f"agreement/{judged.body.id}/ledger", own.origin)
-    replication.store.take(taken, audit, answer=judged.answer(checked.checkpoint.size), sign=sign)
+    replication.store.take(
+        taken, None if is_live else audit, answer=judged.answer(checked.checkpoint.size), sign=sign
+    )
     replica.missing += judged.missing
     replica.size = checked.checkpoint.size
     replica.new += len(entries)

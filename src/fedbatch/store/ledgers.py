@@ -212,7 +212,7 @@ class Ledgers:
         self,
         ledger: str,
         entries: Sequence[NewLedgerEntry],
-        note: AuditNote,
+        note: AuditNote | None,
         sign: SignHead,
         *,
         settings: Mapping[str, bytes] = MappingProxyType({}),
@@ -221,7 +221,8 @@ class Ledgers:
         with self._database.writing():
             self._database.insert("setting", list(settings.items()), conflict="replace")
             appended = self._append(self.ledger(ledger), entries, sign)
-            write_audit(self._database, note)
+            if note is not None:
+                write_audit(self._database, note)
         return appended
 
     def _append(
@@ -258,6 +259,7 @@ class Ledgers:
             note = sign(frontier.size, root)
             checkpoint = CheckpointRow(size=frontier.size, root=root, note=note)
             self._write_checkpoint(row.ledger, checkpoint)
+            self._thin_checkpoints(row.ledger, frontier.size)
         return frontier
 
     def _read_back(self, ledger: str, start: int, leaves: Sequence[bytes]) -> list[bytes]:
@@ -334,6 +336,23 @@ class Ledgers:
         kept = (ledger, row.size, row.root, row.note, row.cosignature, row.cosigned_at)
         self._database.insert("checkpoint", [kept], conflict="replace")
 
+    def _thin_checkpoints(self, ledger: str, size: int) -> None:
+        """Of an older bundle's checkpoints keep its end and the last cosigned of each minute.
+
+        A live ledger signs one a flush; each would cost more than the points it covers.
+        """
+        if size % BUNDLE_ENTRIES_MAX or size < 2 * BUNDLE_ENTRIES_MAX:
+            return
+        last = size - BUNDLE_ENTRIES_MAX
+        rows = self._database.rows(
+            "select size, cosigned_at from checkpoint where ledger = ? and size > ? and size < ?"
+            " order by size",
+            (ledger, last - BUNDLE_ENTRIES_MAX, last),
+        )
+        kept = {time // 60: at for at, time in rows if time}
+        gone = [(ledger, at) for at, _ in rows if at not in kept.values()]
+        self._database.execute_many("delete from checkpoint where ledger = ? and size = ?", gone)
+
     def keep_cosignature(self, ledger: str, size: int, cosignature: bytes, time: int) -> None:
         """Keep the partner's receipt of an own checkpoint; a kept one stays as it is."""
         with self._database.writing():
@@ -348,7 +367,7 @@ class Ledgers:
     def take(
         self,
         taken: Taken,
-        note: AuditNote,
+        note: AuditNote | None,
         *,
         answer: Sequence[NewLedgerEntry] = (),
         sign: SignHead | None = None,
@@ -370,10 +389,12 @@ class Ledgers:
             self._write_heads(taken.ledger, taken.first, taken.heads)
             self._write_tree(held, taken.frontier)
             self._write_checkpoint(taken.ledger, taken.checkpoint)
+            self._thin_checkpoints(taken.ledger, taken.checkpoint.size)
             self._erase(taken.ledger, taken.erased)
             if answer and sign is not None:
                 self._append(self.ledgers()[0], answer, sign)
-            write_audit(self._database, note)
+            if note is not None:
+                write_audit(self._database, note)
         if taken.erased:
             # Else the log beside the database would hold the erased bytes until it is folded in.
             self._database.fold_log()

@@ -9,6 +9,8 @@ from fedbatch.cli import (
     agreements,
     data,
     export,
+    keeping,
+    keys,
     ledgers,
     maps,
     overview,
@@ -36,6 +38,8 @@ review.add_to(app)
 overview.add_to(app)
 export.add_to(app)
 ledgers.add_to(app)
+keys.add_to(app)
+keeping.add_to(app)
 series.add_to(app)
 running.add_to(app)
 

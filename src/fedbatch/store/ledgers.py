@@ -74,6 +74,8 @@ create table object (
 _SELECT_HEAD = (
     "select type, key, idx, version, digest, entry_id, withdrawn from head where ledger = ?"
 )
+# Stands for the run mark of a store that was restored; no machine and file has it.
+_RESTORED = b"restored"
 SignHead = Callable[[int, bytes], bytes]
 
 
@@ -95,6 +97,8 @@ class Ledgers:
             self.keep_setting("run_mark", self._mark)
         # A copy, a restored backup or another machine: it may be behind what the partner holds.
         self.is_restored = kept is not None and kept != self._mark
+        # Restored on purpose: being behind is expected, and what is missing will be fetched.
+        self.is_awaited = kept == _RESTORED
 
     def close(self) -> None:
         """Close the file."""
@@ -104,7 +108,19 @@ class Ledgers:
         """The partner was heard and holds nothing that is missing here: appending is safe again."""
         if self.is_restored:
             self.keep_setting("run_mark", self._mark)
-            self.is_restored = False
+            self.is_restored = self.is_awaited = False
+
+    def mark_restored(self) -> None:
+        """This store was restored on purpose: it appends nothing until the partner was heard."""
+        self.keep_setting("run_mark", _RESTORED)
+        self.is_restored = self.is_awaited = True
+
+    def _is_still_restored(self) -> bool:
+        """Whether it is; another process may have heard the partner meanwhile."""
+        if self.is_restored:
+            kept = self.setting("run_mark")
+            self.is_restored, self.is_awaited = kept != self._mark, kept == _RESTORED
+        return self.is_restored
 
     def data_version(self) -> int:
         """Changes when another process has written."""
@@ -167,6 +183,29 @@ class Ledgers:
         with self._database.writing():
             self._database.insert("setting", [(name, content)], conflict="replace")
 
+    def change(
+        self,
+        make: Callable[[], tuple[Mapping[str, bytes], int | None]],
+        note: AuditNote,
+        sign: SignHead,
+    ) -> None:
+        """Keep settings made from what stands here, in one transaction with that reading.
+
+        `make` gives them, and a size: checkpoints of the own ledger above it are signed anew, under
+        what the settings then say; None: none are.
+        """
+        with self._database.writing():
+            settings, above = make()
+            self._database.insert("setting", list(settings.items()), conflict="replace")
+            if above is not None:
+                ledger = self.ledgers()[0].ledger
+                for row in self.checkpoints(ledger):
+                    if row.size > above:
+                        note_again = sign(row.size, row.root)
+                        change = {"ledger": ledger, "size": row.size}
+                        self._database.update("checkpoint", change, {"note": note_again})
+            write_audit(self._database, note)
+
     # ---- the own ledger
 
     def append(
@@ -192,7 +231,7 @@ class Ledgers:
         if not row.is_own:
             raise InputError("an own ledger", found=row.ledger, code="ledger.not_own")
         _check_frontier(row)
-        if self.is_restored:
+        if self._is_still_restored():
             raise RefusedError(
                 "this home was restored or moved; it appends once the partner has been heard"
                 " (`fedbatch sync`, or `fedbatch serve`)",

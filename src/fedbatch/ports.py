@@ -14,6 +14,7 @@ import msgspec
 
 from fedbatch.ledger.tree import Frontier
 from fedbatch.standard.journals import JournalEntry
+from fedbatch.standard.key_records import KeyRecord
 from fedbatch.standard.values import ObjectReference
 
 __all__ = [
@@ -101,6 +102,25 @@ class Signer(Protocol):
 
     def sign(self, name: str, message: bytes) -> bytes:
         """The Ed25519 signature (64 bytes) of a message."""
+        ...
+
+    def signing(self, name: str) -> Sequence[bytes]:
+        """The public keys that sign under a name now, the current one first.
+
+        While a key gives way to another, both sign.
+        """
+        ...
+
+    def sign_with(self, public: bytes, message: bytes) -> bytes:
+        """The signature by the key of this public half.
+
+        Raises:
+            InputError: it is not here.
+        """
+        ...
+
+    def create_next(self, name: str) -> bytes:
+        """Make a further key of a name, and return its public key; it signs once a record says so."""
         ...
 
 
@@ -245,7 +265,7 @@ class JournalStore(Protocol):
     def append(
         self,
         entries: Sequence[NewJournalEntry],
-        note: AuditNote,
+        note: AuditNote | None,
         *,
         held: Sequence[HeldItem] = (),
         closed: Sequence[str] = (),
@@ -408,14 +428,15 @@ class LedgerStore(Protocol):
         self,
         ledger: str,
         entries: Sequence[NewLedgerEntry],
-        note: AuditNote,
+        note: AuditNote | None,
         sign: Callable[[int, bytes], bytes],
         *,
         settings: Mapping[str, bytes] = MappingProxyType({}),
     ) -> Appended:
         """Append to an own ledger: entries, heads, tree, checkpoint, audit entry, in one transaction.
 
-        `settings` are kept with them: how far the journal was looked through.
+        `settings` are kept with them: how far the journal was looked through. Live points need no
+        `note`: the act is that somebody began to follow their source.
         Every entry is read back and hashed again before `sign(size, root)` gives the checkpoint note.
         """
         ...
@@ -423,7 +444,7 @@ class LedgerStore(Protocol):
     def take(
         self,
         taken: Taken,
-        note: AuditNote,
+        note: AuditNote | None,
         *,
         answer: Sequence[NewLedgerEntry] = (),
         sign: Callable[[int, bytes], bytes] | None = None,
@@ -473,7 +494,9 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True):
     """A partner's node as paired: pinned keys in hex, who dials, and which sides have confirmed.
 
     `address` is where it listens, "" where it can only dial; `dials`: this node dials it.
-    `tls_certificate` is the one certificate (PEM) that its TLS may show.
+    `tls_certificate` is the one certificate (PEM) that its TLS may show. `own_links` and `links` are
+    the changes of this node's link key and of the partner's; of its own the partner has heard
+    `told_links`, and `told` names all own key records it has heard, by their hash.
     """
 
     party: str
@@ -486,6 +509,10 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True):
     tls_certificate: str = ""
     confirmed_here: str = ""
     confirmed_there: str = ""
+    own_links: tuple[KeyRecord, ...] = ()
+    links: tuple[KeyRecord, ...] = ()
+    told_links: int = 0
+    told: str = ""
 
 
 class Invitation(msgspec.Struct, frozen=True, kw_only=True):

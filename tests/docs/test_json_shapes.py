@@ -9,8 +9,8 @@ import typer
 from typer.testing import CliRunner
 
 from fedbatch.cli import app
-from fedbatch.demo.tables import MAPPING, Product, laboratory_table
 from tests.docs.write_reference import commands
+from tests.scenarios.tables import MAPPING, Product, laboratory_table
 from tests.scenarios.world import World
 
 PRODUCT = Product(code="T-100", name="Alpinol 20 mg", batches=15, first=2001)
@@ -120,12 +120,24 @@ def test_every_json_has_the_documented_keys(world: World, monkeypatch: pytest.Mo
     check("provenance", "B2001", "ASSAY", home="sponsor")
     check("findings", home="sponsor")
     check("verify", home="sponsor")
+    check("keys list")
+    check("keys rotate", "cosign", "--reason", "x", "--as", "u-1")
+    check("keys revoke", "link", "--reason", "x", "--as", "u-1")
+    for name in ("one", "two"):
+        (folder / name).write_text(f"passphrase of officer {name}", encoding="utf-8")
+    both = ("--passphrase-file", "one", "--passphrase-file", "two")
+    check("keys backup", "cmo.keys", *both, "--as", "u-1")
+    check("backup", "cmo.backup", "--manifest", "manifest.json", "--as", "u-1")
+    check("restore", "cmo.backup", "fourth", "--manifest", "manifest.json")
+    check("keys restore", "cmo.keys", *both, home="fourth")
     check("approve", "B2001", "--as", "u-2")
     check("correct", "B2002", "assay", "--value", "99.99", "--reason", "x", "--as", "u-1")
     check("withdraw", "B2003", "--reason", "x", "--as", "u-1")
     for table in ("results", "batches", "findings"):
         check(f"export {table}", "--out", f"{table}.csv", home="sponsor")
     check("export ledger", "tiles", home="sponsor")
+    check("series", "B2001", home="sponsor")
+    check("export series", "B2001", "--out", "series.parquet", home="sponsor")
     check("export proof", results[0]["entry"], "proof", home="sponsor")
     agreement = str(proposed["agreement"])
     check("agreement pause", agreement, "--reason", "x", "--as", "u-1")

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 
 import fedbatch
-from fedbatch.demo.tables import MAPPING, Product, laboratory_table
 from fedbatch.errors import InputError
 from fedbatch.node.exporting import export_ledger, export_proof, export_table
 from fedbatch.node.importing import confirm_mapping, load_mappings
@@ -20,6 +19,7 @@ from fedbatch.node.mapping_files import read_mapping
 from fedbatch.node.overview import read_batches, read_status
 from fedbatch.node.reading import read_provenance, read_results
 from tests.scenarios.agreements import parameters_of, tablet_agreement
+from tests.scenarios.tables import MAPPING, Product, laboratory_table
 from tests.scenarios.world import Node, World
 
 ROOT = Path(__file__).resolve().parents[2]

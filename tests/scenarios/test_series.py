@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
+import openpyxl
 import pytest
 from pyarrow import parquet
 
+import fedbatch
 from fedbatch.errors import InputError
 from fedbatch.node.importing import load_mappings
 from fedbatch.node.series import load_series, series_block
@@ -157,3 +159,28 @@ def test_the_press_files_are_equal_at_the_sponsor(
                 ]
         assert seen == batches
         assert are_equal(made)
+
+
+def test_film_coating_is_read_by_phase_at_the_sponsor(tmp_path: Path, real_data: Path) -> None:
+    path = real_data / "pyphi" / "examples" / "Batch analysis" / "Batch Film Coating.xlsx"
+    book = openpyxl.load_workbook(path, read_only=True)
+    rows = list(book.worksheets[0].iter_rows(min_row=2, values_only=True))
+    with linked(tmp_path, mappings=("coating",), rights=RIGHTS) as made:
+        made.cmo.take(path)
+        made.cmo.share(made.agreement)
+        made.settle()
+        batches = sorted({str(row[0]) for row in rows})
+        assert len(batches) == 17
+        for batch in batches:
+            (item,) = load_series(made.sponsor.home, batch)
+            points = column_points(
+                series_block(made.sponsor.home, item), "AIR.INLET_TEMPERATURE.PV"
+            )
+            told = [row[4] for row in rows if row[0] == batch]
+            assert [number / 10 ** (points.scale or 0) for number in points.numbers] == told
+        with fedbatch.open(made.sponsor.home.path) as reader:
+            laid = reader.overlay("AIR.INLET_TEMPERATURE", step="SPRAYING", count=20).to_pandas()
+        assert laid["batch"].nunique() == 17
+        sprayed = [float(str(row[4])) for row in rows if row[1] == "SPRAYING"]
+        assert min(sprayed) <= laid["least"].min()
+        assert laid["greatest"].max() <= max(sprayed)

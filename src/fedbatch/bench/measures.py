@@ -3,19 +3,25 @@
 import csv
 import hashlib
 import io
-import os
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from fedbatch.bench.figures import Figure, raw_log
+from fedbatch.bench.points import (
+    measure_bulk,
+    measure_catch_up,
+    measure_live,
+    measure_overlay,
+)
 from fedbatch.ledger.tree import Frontier, leaf_hash
 from fedbatch.node.home import Home, create_home
 from fedbatch.node.importing import confirm_mapping, import_file
@@ -32,19 +38,6 @@ from fedbatch.store.views import Views
 __all__ = ["MEASURES", "Figure", "measure_all"]
 
 ROWS, COLUMNS = 1005, 55
-
-
-class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure, the bar it is held against, and what it was compared with in the same run."""
-
-    id: str
-    what: str
-    value: float
-    unit: str
-    bar: str
-    reached: bool
-    comparison: str
-    compared: float
 
 
 def _timed(call: Callable[[], object]) -> float:
@@ -211,20 +204,6 @@ def _entry_id(index: int) -> str:
     return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-a{digest[17:20]}-{digest[20:32]}"
 
 
-def _raw_log(path: Path, groups: Sequence[Sequence[NewLedgerEntry]]) -> float:
-    """The comparison: the same bytes appended to a file, fsync after each group."""
-
-    def write() -> None:
-        with path.open("ab", buffering=0) as log:
-            for group in groups:
-                log.write(b"".join(entry.content for entry in group))
-                os.fsync(log.fileno())
-
-    taken = _timed(write)
-    path.unlink()
-    return taken
-
-
 def _store(home: Home, folder: Path) -> tuple[Ledgers, Callable[[int, bytes], bytes]]:
     store = Ledgers(folder)
     origin = "bench/ledger-1"
@@ -306,7 +285,7 @@ def _append_rate(
     ratios, rates = [], []
     for run in range(3):
         store, sign = _store(home, folder / f"append-{group}-{name}-{run}")
-        raw = _raw_log(folder / "raw.log", groups)
+        raw = raw_log(folder / "raw.log", groups)
         began = time.perf_counter()
         for item in groups:
             store.append("ledger-1", item, note, sign)
@@ -447,6 +426,10 @@ MEASURES: tuple[Callable[[Path], list[Figure]], ...] = (
     measure_verification,
     measure_rebuild,
     measure_restart,
+    measure_live,
+    measure_overlay,
+    measure_catch_up,
+    measure_bulk,
 )
 
 

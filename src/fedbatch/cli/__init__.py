@@ -10,6 +10,8 @@ from fedbatch.cli import (
     check,
     data,
     export,
+    keeping,
+    keys,
     ledgers,
     maps,
     overview,
@@ -38,6 +40,8 @@ review.add_to(app)
 overview.add_to(app)
 export.add_to(app)
 ledgers.add_to(app)
+keys.add_to(app)
+keeping.add_to(app)
 series.add_to(app)
 running.add_to(app)
 

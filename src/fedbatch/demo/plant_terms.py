@@ -1,6 +1,7 @@
 """How the CMO of the demo reads its plant, and what it has agreed with each sponsor."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from fedbatch.plant.packs import AgreedTag, World
@@ -10,6 +11,8 @@ from fedbatch.standard.agreements import (
     AgreedProduct,
     AgreedSite,
     AgreementBody,
+    Balance,
+    Derive,
     Effective,
     Limit,
     LimitKind,
@@ -39,8 +42,11 @@ _CLASS = "bioreactor"
 _NOT_USED = "not used here"
 
 
-def plant_mappings(world: World) -> list[Mapping]:
-    """Every source of the plant, as its process engineer would have mapped it."""
+def plant_mappings(world: World, batch: str = "") -> list[Mapping]:
+    """Every source of the plant, as its process engineer would have mapped it.
+
+    Dead bands are those set up while `batch` is made.
+    """
     trains = sorted({tag.train for tag in world.tags})
     return [
         _batches(),
@@ -49,8 +55,15 @@ def plant_mappings(world: World) -> list[Mapping]:
         _unit_tags(),
         *(_step_values(parameter, term, unit) for parameter, term, unit in _EXTREMES),
         _samples(),
-        *(_historian(train, [t for t in world.tags if t.train == train]) for train in trains),
+        *(
+            _historian(train, [_set_up(t, batch) for t in world.tags if t.train == train])
+            for train in trains
+        ),
     ]
+
+
+def _set_up(tag: AgreedTag, batch: str) -> AgreedTag:
+    return replace(tag, dead_band=tag.dead_band_in.get(batch, tag.dead_band))
 
 
 def _field(header: str, field: str, **more: str) -> MappingRule:
@@ -278,8 +291,24 @@ def agreement_terms(
         parameters=_parameters(world, product),
         rights=tuple(Right(record_type=item) for item in TYPES),
         window_tolerance="PT5M",
+        balances=(
+            Balance(
+                counted=("FEED", "GLC-FEED", "BASE"),
+                weighed="WEIGHT",
+                element="FEED",
+                tolerance_share="0.12",
+            ),
+        ),
         not_a_deviation=True,
     )
+
+
+# Figures that are told twice: by the laboratory or the MES, and by the historian.
+_DERIVED = {
+    "PH-OFF": Derive(rule="at", of="PH", tolerance="0.10"),
+    "PH-MIN": Derive(rule="minimum", of="PH", tolerance="0.05"),
+    "PH-MAX": Derive(rule="maximum", of="PH", tolerance="0.05"),
+}
 
 
 def _parameters(world: World, product: str) -> tuple[AgreedParameter, ...]:
@@ -296,6 +325,7 @@ def _parameters(world: World, product: str) -> tuple[AgreedParameter, ...]:
             position=item.position or None,
             qualifier=item.qualifier or None,
             class_=_CLASSES[item.class_],
+            derive=_DERIVED.get(item.code),
             sampling=Sampling(kind=_SAMPLINGS[item.sampling]),
             limits=tuple(
                 Limit(

@@ -1,4 +1,4 @@
-"""The story that `make demo` plays: three nodes as three processes, a cut link, a correction."""
+"""The story that `make demo` plays: a plant that runs fast, three nodes as processes, a cut link."""
 
 import functools
 import shutil
@@ -8,53 +8,43 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
 
-from fedbatch.demo.tables import (
-    MAPPING,
-    PROCESS_MAPPING,
-    Product,
-    laboratory_table,
-    process_table,
-)
-from fedbatch.errors import FedbatchError, PeerError
-from fedbatch.node.findings import read_findings
+from fedbatch.demo.labels import reckon_labels
+from fedbatch.demo.plant_terms import SOURCES, agreement_terms, plant_mappings
+from fedbatch.errors import FedbatchError, InputError, PeerError
+from fedbatch.node.clock import WallClock
+from fedbatch.node.findings import FindingRow, read_findings
+from fedbatch.node.following import Follower
 from fedbatch.node.home import Home, create_home
-from fedbatch.node.importing import confirm_mapping, import_file
-from fedbatch.node.mapping_files import read_mapping
+from fedbatch.node.importing import confirm_mapping
 from fedbatch.node.overview import read_batches, read_status
-from fedbatch.node.posting import share
 from fedbatch.node.reading import read_results
+from fedbatch.node.series import read_lines
 from fedbatch.node.verifying import verify_home
 from fedbatch.peers.dialer import call_pairing
+from fedbatch.plant.packs import World, make_world
 from fedbatch.services import pairing
-from fedbatch.standard.agreements import (
-    AgreedParameter,
-    AgreedParty,
-    AgreedProduct,
-    AgreedSite,
-    AgreedSpecification,
-    AgreedTest,
-    AgreementBody,
-    Effective,
-    Limit,
-    Right,
-)
-from fedbatch.standard.records import Criterion
-from fedbatch.standard.values import Identifier
+from fedbatch.standard.agreements import AgreedParty, AgreementBody
+from fedbatch.standard.findings import Finding
 
 __all__ = ["play"]
 
 Say = Callable[[str], None]
-ALPINE = Product(code="T-100", name="Alpinol 20 mg", batches=24, first=2001)
-BOREAL = Product(code="T-200", name="Borealin 5 mg", batches=16, first=3001)
-_TYPES = ("product", "batch", "lot", "transformation", "result", "finding")
-_PATIENCE_S = 20.0
+PRODUCTS = ("P-1207", "P-2210")
+SEED = 1
+START = datetime(2026, 3, 2, 6, tzinfo=UTC)
+# The plant's eight days in about a quarter of a minute.
+SPEED = 30_000.0
+_DAYS = 2.0
+_PATIENCE_S = 30.0
+_TURN_S = 0.02
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,8 +53,7 @@ class Cast:
 
     folder: Path
     cmo: Home
-    alpine: Home
-    boreal: Home
+    sponsors: list[Home]
     processes: dict[str, subprocess.Popen[bytes]]
 
     def serve(self, home: Home) -> None:
@@ -109,15 +98,25 @@ def _free_port() -> int:
 
 @contextmanager
 def _stage(folder: Path) -> Iterator[Cast]:
-    homes = [create_home(folder / "cmo", name="Example CMO", person="Ana", listen="", address="")]
-    for name, title in (("alpine", "Alpine Pharma"), ("boreal", "Boreal Bio")):
+    clock = f"{START.isoformat()} {WallClock().seconds()} {SPEED}"
+    homes = [
+        create_home(
+            folder / "cmo", name="CMO A", person="Ana", listen="", address="", demo_clock=clock
+        )
+    ]
+    for name, title in (("sponsor-1", "Sponsor 1"), ("sponsor-2", "Sponsor 2")):
         place = f"127.0.0.1:{_free_port()}"
         homes.append(
             create_home(
-                folder / name, name=title, person="Sam", listen=place, address=f"http://{place}"
+                folder / name,
+                name=title,
+                person="Sam",
+                listen=place,
+                address=f"http://{place}",
+                demo_clock=clock,
             )
         )
-    cast = Cast(folder=folder, cmo=homes[0], alpine=homes[1], boreal=homes[2], processes={})
+    cast = Cast(folder=folder, cmo=homes[0], sponsors=homes[1:], processes={})
     try:
         yield cast
     finally:
@@ -140,33 +139,46 @@ def play(folder: Path | None, say: Say) -> int:
     if folder is not None and folder.exists():
         shutil.rmtree(folder)
     began = time.monotonic()
+    world = make_world("demo", seed=SEED, start=START, days=_DAYS)
     with _stage(place) as cast:
         say("Three nodes, each a process of its own: a CMO, and two sponsors that must not meet.")
-        _pair_and_agree(cast, say)
-        _first_import(cast, say)
-        _cut_and_heal(cast, say)
-        good = _tell(cast, say)
+        _pair_and_agree(cast, world, say)
+        rows = _run_plant(cast, world, say)
+        good = _tell(cast, world, rows, say)
     say(f"Played in {time.monotonic() - began:.1f} s.")
-    _look_further(place, say)
+    _look_further(place, world, say)
     return 0 if good else 1
 
 
 # ---- act one: strangers become partners
 
 
-def _pair_and_agree(cast: Cast, say: Say) -> None:
-    for sponsor in (cast.alpine, cast.boreal):
+def _pair_and_agree(cast: Cast, world: World, say: Say) -> None:
+    person = cast.cmo.acting("u-1", "writer")
+    for mapping in plant_mappings(world):
+        confirm_mapping(cast.cmo, mapping, person)
+    for sponsor in cast.sponsors:
         cast.serve(sponsor)
         _pair(cast.cmo, sponsor)
     cast.serve(cast.cmo)
-    for sponsor, product in ((cast.alpine, ALPINE), (cast.boreal, BOREAL)):
-        body = _agreement(cast.cmo, sponsor, product)
+    for sponsor, product in zip(cast.sponsors, PRODUCTS, strict=True):
+        body = _agreement(cast.cmo, sponsor, world, product)
         cast.cmo.exchange.propose(sponsor.settings.party, body, "u-1")
         _wait(functools.partial(_is_proposed, sponsor, body.id), "the proposal")
         officer = sponsor.officer(sponsor.acting("u-1", "agreement officer"), "agreement officer")
         sponsor.exchange.accept(body.id, officer)
         _wait(functools.partial(_is_active, cast.cmo, body.id), "the agreement")
     say("Keys pinned on all sides; two data agreements proposed, signed and countersigned.")
+
+
+def _agreement(cmo: Home, sponsor: Home, world: World, product: str) -> AgreementBody:
+    return agreement_terms(
+        world,
+        f"ag-{sponsor.path.name}",
+        AgreedParty(party=cmo.settings.party, role="CMO", name=cmo.settings.name),
+        AgreedParty(party=sponsor.settings.party, role="sponsor", name=sponsor.settings.name),
+        product,
+    )
 
 
 def _is_proposed(home: Home, agreement: str) -> bool:
@@ -193,166 +205,217 @@ def _pair(cmo: Home, sponsor: Home) -> None:
     pairing.confirm(sponsor.pairing, sponsor.partner_named(cmo.settings.party), "u-1")
 
 
-def _agreement(cmo: Home, sponsor: Home, product: Product) -> AgreementBody:
-    """What the two agree on: codes of the sponsor's own, limits, one specification, rights."""
-    prefix = product.name[:3].upper()
-    system = f"urn:fedbatch:party:{cmo.settings.party}:product"
-    low_high = (Limit(kind="action", low="70", high="115"),)
-    parameters = (
-        _parameter(f"{prefix}-HARD-MIN", "tablet.hardness", "N", "least"),
-        _parameter(f"{prefix}-HARD", "tablet.hardness", "N", "mean", limits=low_high),
-        _parameter(f"{prefix}-HARD-MAX", "tablet.hardness", "N", "greatest"),
-        _parameter(f"{prefix}-ASSAY", "assay", "%{LC}", None),
-        _parameter(f"{prefix}-DISS", "dissolution", "%", "mean"),
-        _parameter(f"{prefix}-IMP-A", "impurity.named", "%", "A"),
-    )
-    tests = (
-        AgreedTest(
-            test="Assay",
-            code=f"{prefix}-ASSAY",
-            criteria=(Criterion(low="95.0", high="105.0"),),
-        ),
-        AgreedTest(test="Impurity A", code=f"{prefix}-IMP-A", criteria=(Criterion(high="0.10"),)),
-    )
-    return AgreementBody(
-        id=f"ag-{sponsor.path.name}",
-        version=1,
-        parties=(
-            AgreedParty(party=cmo.settings.party, role="CMO", name=cmo.settings.name),
-            AgreedParty(party=sponsor.settings.party, role="sponsor", name=sponsor.settings.name),
-        ),
-        product=(
-            AgreedProduct(
-                id=prefix,
-                name=product.name,
-                identifiers=(Identifier(system=system, value=product.code),),
-            ),
-        ),
-        sites=(AgreedSite(site="plant 1", zone="Europe/Zurich"),),
-        purpose="pilot",
-        effective=Effective(from_="2026-01-01T00:00:00Z"),
-        parameters=parameters,
-        specifications=(
-            AgreedSpecification(specification=f"{prefix}-release", product=prefix, tests=tests),
-        ),
-        rights=tuple(Right(record_type=item) for item in _TYPES),
-    )
+# ---- act two: the plant runs, and its files are followed
 
 
-def _parameter(
-    code: str, term: str, unit: str, qualifier: str | None, limits: tuple[Limit, ...] = ()
-) -> AgreedParameter:
-    return AgreedParameter(
-        code=code,
-        term=term,
-        unit=unit,
-        qualifier=qualifier,
-        role="result",
-        class_="CQA",
-        limits=limits,
-    )
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """The plant's run as the CMO follows it."""
+
+    cast: Cast
+    world: World
+    follower: Follower
+    sources: Path
+    say: Say
+    disputes: list[Finding] = field(default_factory=list)
+    set_up: set[str] = field(default_factory=set)
+    points: int = 0
+    sealed: int = 0
+    posted: int = 0
+
+    def look(self, moment: datetime) -> None:
+        """Write what the plant has written by now, and take it in."""
+        self._confirm_anew(moment)
+        self.world.write_until(self.sources, moment)
+        turn = self.follower.turn()
+        self.points += turn.points
+        self.sealed += turn.sealed
+        self.posted += turn.posted
+        for item in turn.disputes:
+            if item not in self.disputes:
+                self.disputes.append(item)
+                self.say(f"  {moment:%d %B %H:%M} held back: {item.render()}")
+
+    def _confirm_anew(self, moment: datetime) -> None:
+        """The engineer confirms a mapping anew when the historian is set up otherwise."""
+        for batch in self.world.batches:
+            if batch.fill_at <= moment.timestamp() and batch.number not in self.set_up:
+                self.set_up.add(batch.number)
+                person = self.cast.cmo.acting("u-1", "writer")
+                for mapping in plant_mappings(self.world, batch.number):
+                    if f"train{batch.train}" in mapping.source:
+                        confirm_mapping(self.cast.cmo, mapping, person)
+                self.follower.learn()
 
 
-# ---- act two: files in, once for everybody
-
-
-def _first_import(cast: Cast, say: Say) -> None:
-    cmo = cast.cmo
-    person = cmo.acting("u-1", "writer")
-    for name, text in (("laboratory", MAPPING), ("press", PROCESS_MAPPING)):
-        path = cast.folder / f"{name}.yaml"
-        path.write_text(text, encoding="utf-8")
-        confirm_mapping(cmo, read_mapping(path), person)
-    products = [ALPINE, BOREAL]
-    for name, content in (
-        ("laboratory.csv", laboratory_table(products)),
-        ("press.csv", process_table(products)),
-    ):
-        path = cast.folder / name
-        path.write_bytes(content)
-        for report in import_file(cmo, path, person):
-            say(
-                f"{report.file}: {report.cells} cells, {report.new} records, "
-                f"{report.held_back} held back."
-            )
-            for finding in report.findings:
-                if finding.severity <= 2:  # noqa: PLR2004 - what a person must look at
-                    say(f"  {finding.render()}")
-    _share_all(cast)
-    for sponsor in (cast.alpine, cast.boreal):
-        share(sponsor, sponsor.agreement_named(None), sponsor.acting("u-1", ""), dry_run=False)
-    _wait_equal(cast)
-    say("Shared with each sponsor exactly what its agreement allows, received and countersigned.")
-
-
-def _share_all(cast: Cast) -> None:
+def _run_plant(cast: Cast, world: World, say: Say) -> Run:
+    """Follow the plant to its end; on the way one sponsor's node is switched off for a day."""
+    sources = cast.folder / "sources"
+    sources.mkdir()
     person = cast.cmo.acting("u-1", "writer")
-    for known in cast.cmo.node.agreements():
-        share(cast.cmo, known, person, dry_run=False)
-
-
-def _wait_equal(cast: Cast) -> None:
-    for home in (cast.cmo, cast.alpine, cast.boreal):
+    follower = Follower(cast.cmo, [sources / name for name in SOURCES], person, shares=True)
+    run = Run(cast=cast, world=world, follower=follower, sources=sources, say=say)
+    clock = cast.cmo.clock
+    days = (world.end - world.start).total_seconds() / 86_400
+    say(
+        f"The plant runs: two reactors, {len(world.batches)} batches, {days:.1f} days at "
+        f"{SPEED:,.0f} times the speed of life. Its files grow, and are followed as they grow."
+    )
+    cut = Cut(cast=cast, sponsor=cast.sponsors[0], world=world, say=say)
+    told = world.start
+    while (moment := datetime.fromisoformat(clock.now())) < world.end:
+        cut.consider(moment)
+        run.look(moment)
+        if moment - told > timedelta(days=1):
+            told = moment
+            _tell_day(cast, world, moment, run)
+        time.sleep(_TURN_S)  # noqa: TID251 - a follower looks every so often
+    cut.heal()
+    run.look(world.end)
+    run.follower.seal(is_end=True)
+    run.look(world.end)
+    for home in (cast.cmo, *cast.sponsors):
         _wait(functools.partial(_has_no_backlog, home), f"receipts for {home.path.name}")
+    say(
+        f"The plant has stopped: {run.points:,} points taken in, {run.sealed} stretches sealed, "
+        f"{run.posted:,} entries posted, received and countersigned."
+    )
+    return run
 
 
-# ---- act three: the link is cut, a value is corrected, the link heals
+def _tell_day(cast: Cast, world: World, moment: datetime, run: Run) -> None:
+    """What a sponsor sees at this moment of a batch that runs."""
+    for sponsor, product in zip(cast.sponsors, PRODUCTS, strict=True):
+        if sponsor.path.name not in cast.processes:
+            continue
+        for batch in world.batches:
+            runs = batch.anchor_at <= moment.timestamp() < batch.end_at
+            if batch.product.code == product and runs and (line := _newest(sponsor, batch.number)):
+                run.say(f"  {moment:%d %B %H:%M} {sponsor.settings.name} sees {line}")
 
 
-def _cut_and_heal(cast: Cast, say: Say) -> None:
-    cast.stop(cast.alpine)
-    say("Alpine's node is switched off. Meanwhile the laboratory sends its file again, corrected.")
-    path = cast.folder / "laboratory.csv"
-    path.write_bytes(laboratory_table([ALPINE, BOREAL], corrected=True))
-    person = cast.cmo.acting("u-1", "writer")
-    for report in import_file(cast.cmo, path, person):
-        say(
-            f"{report.file}: {report.corrected} corrected, {report.unchanged} unchanged, "
-            f"{report.new} new."
+def _newest(sponsor: Home, batch: str) -> str:
+    try:
+        lines = {f"{item.code} {item.role}": item for item in read_lines(sponsor, batch)}
+    except InputError:
+        return ""
+    shown = [
+        f"{name} {lines[key].newest} {lines[key].unit.strip('[]')}"
+        for name, key in (("pH", "PH PV"), ("DO", "DO PV"), ("temperature", "TEMP PV"))
+        if key in lines
+    ]
+    points = sum(item.points for item in lines.values())
+    return f"{batch}: {', '.join(shown)}; {points:,} points" if shown else ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Cut:
+    """One sponsor's node is switched off for a day of the plant's time."""
+
+    cast: Cast
+    sponsor: Home
+    world: World
+    say: Say
+    is_down: bool = False
+    is_over: bool = False
+
+    def consider(self, moment: datetime) -> None:
+        """Cut the link, or heal it, when it is time."""
+        from_ = self.world.start + timedelta(hours=30)
+        if not self.is_down and not self.is_over and moment >= from_:
+            self.cast.stop(self.sponsor)
+            self.is_down = True
+            self.say(f"  {moment:%d %B %H:%M} {self.sponsor.settings.name}'s node is switched off.")
+        elif self.is_down and moment >= from_ + timedelta(hours=24):
+            self.heal()
+
+    def heal(self) -> None:
+        """Switch the node on again."""
+        if not self.is_down:
+            return
+        self.is_down, self.is_over = False, True
+        waiting = {item.partner: item.backlog for item in read_status(self.cast.cmo).agreements}
+        count = waiting.get(self.sponsor.settings.name, 0)
+        self.cast.serve(self.sponsor)
+        self.say(
+            f"  {self.cast.cmo.clock.now()[:16]} {self.sponsor.settings.name} is back; "
+            f"{count:,} entries had waited."
         )
-    _share_all(cast)
-    waiting = [item for item in read_status(cast.cmo).agreements if item.backlog]
-    for item in waiting:
-        say(f"Waiting for {item.partner}: {item.backlog} entries sent, not yet countersigned.")
-    cast.serve(cast.alpine)
-    _wait_equal(cast)
-    say("Alpine is back; nothing was lost, nothing came twice.")
 
 
 # ---- what each now knows
 
 
-def _tell(cast: Cast, say: Say) -> bool:
+def _tell(cast: Cast, world: World, run: Run, say: Say) -> bool:
+    rows: list[FindingRow] = [row for row in read_findings(cast.cmo) if not row.agreement]
+    rows += [
+        FindingRow(agreement="", origin="sharing", batch="", parameter="", finding=item)
+        for item in run.disputes
+    ]
     good = True
-    for sponsor, product, other in (
-        (cast.alpine, ALPINE, BOREAL),
-        (cast.boreal, BOREAL, ALPINE),
-    ):
-        good &= _tell_sponsor(sponsor, product, other, say)
-    for home in (cast.cmo, cast.alpine, cast.boreal):
+    for sponsor, product in zip(cast.sponsors, PRODUCTS, strict=True):
+        found = read_findings(sponsor)
+        rows += found
+        good &= _tell_sponsor(sponsor, world, product, found, say)
+    good &= _tell_labels(world, rows, say)
+    say("")
+    for home in (cast.cmo, *cast.sponsors):
         wrong = verify_home(home).wrong
         good &= not wrong
         say(f"verify {home.path.name}: {'everything holds' if not wrong else '; '.join(wrong)}")
     return good
 
 
-def _tell_sponsor(sponsor: Home, product: Product, other: Product, say: Say) -> bool:
+def _tell_sponsor(
+    sponsor: Home, world: World, product: str, found: Sequence[FindingRow], say: Say
+) -> bool:
+    own = [batch for batch in world.batches if batch.product.code == product]
+    others = [batch for batch in world.batches if batch.product.code != product]
     say("")
-    batches, results = read_batches(sponsor), read_results(sponsor)
     say(
-        f"{sponsor.settings.name} knows {len(batches)} batches of {product.name} and "
-        f"{len(results)} results, each with its commitment to file and cell."
+        f"{sponsor.settings.name} knows {len(read_batches(sponsor))} batches of "
+        f"{own[0].product.name}, {len(read_results(sponsor))} results, and of each batch a series:"
     )
-    findings = read_findings(sponsor)
-    for rule, count in sorted(Counter(item.finding.rule for item in findings).items()):
-        first = next(item.finding for item in findings if item.finding.rule == rule)
+    for batch in own:
+        for line in read_lines(sponsor, batch.number):
+            if (line.code, line.role) in {("PH", "PV"), ("DO", "PV"), ("TEMP", "PV")}:
+                say(
+                    f"  {batch.sponsor_number} {line.code:5} {line.drawn:40} "
+                    f"{line.least} to {line.greatest} {line.unit.strip('[]')}"
+                )
+    for rule, count in sorted(Counter(item.finding.rule for item in found).items()):
+        first = next(item.finding for item in found if item.finding.rule == rule)
         say(f"  {count} × {first.render()}  [{rule}]")
-    canaries = (other.name, other.code, f"B{other.first}")
+    canaries = [others[0].product.code, *(batch.number for batch in others)]
     seen = [text for text in canaries if _holds(sponsor.path, text)]
     say(
         f"  Of the other sponsor ({', '.join(canaries)}): {', '.join(seen) or 'nothing, anywhere'}."
     )
-    return len(batches) == product.batches and not seen
+    return not seen
+
+
+def _tell_labels(world: World, rows: Sequence[FindingRow], say: Say) -> bool:
+    """The plant's own list of what went wrong, held against what was found."""
+    reckoning = reckon_labels(world.labels, rows)
+    faults = {label.id: label for label in world.labels if label.fault}
+    say("")
+    say("The plant's answers, which no node has read:")
+    for name, label in faults.items():
+        say(f"  fault {label.fault} in {label.batch}: {label.shows}")
+        for what, rules in (
+            ("found", reckoning.found),
+            ("missed", reckoning.missed),
+            ("not yet", reckoning.not_yet),
+        ):
+            if name in rules:
+                say(f"    {what}: {', '.join(rules[name])}")
+    alike = len(reckoning.silent) + len(reckoning.false)
+    say(f"  {len(reckoning.silent)} of {alike} look-alikes stayed silent.")
+    for name, texts in reckoning.false.items():
+        say(f"    {name}: {texts[0]}")
+    for row in reckoning.unlabelled:
+        say(f"  found without a label: {row.finding.render()} [{row.finding.rule}]")
+    return len(reckoning.found) == len(faults)
 
 
 def _holds(folder: Path, text: str) -> bool:
@@ -360,18 +423,20 @@ def _holds(folder: Path, text: str) -> bool:
     return any(text.encode() in path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-def _look_further(place: Path, say: Say) -> None:
+def _look_further(place: Path, world: World, say: Say) -> None:
     say("")
     say("Look further (the homes are left as they are):")
     command = f"{Path(sys.executable).parent}/fedbatch"
+    batch = world.batches[-1]
     for line in (
-        f"batches --home {place}/alpine",
-        f"results B2008 --home {place}/alpine",
-        f"provenance B2008 ALP-ASSAY --home {place}/cmo",
-        f"findings --home {place}/alpine",
-        f"journal held --home {place}/cmo",
+        f"batches --home {place}/sponsor-1",
+        f"series {batch.sponsor_number} --home {place}/sponsor-1",
+        f"series {batch.number} DO --home {place}/sponsor-1",
+        f"results {batch.sponsor_number} --home {place}/sponsor-1",
+        f"provenance {batch.number} GLC --home {place}/cmo",
+        f"findings --home {place}/sponsor-2",
         f"status --home {place}/cmo",
-        f"verify --home {place}/boreal",
+        f"verify --home {place}/sponsor-2",
     ):
         say(f"  {command} {line}")
 

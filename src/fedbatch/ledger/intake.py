@@ -15,6 +15,7 @@ from fedbatch.errors import ConflictError, InputError, IntegrityError
 from fedbatch.ledger.frames import Erased, hash_entry
 from fedbatch.ledger.note import Checkpoint, verify_checkpoint
 from fedbatch.ledger.tree import Frontier
+from fedbatch.ledger.turns import KeyTurns
 
 __all__ = ["Taken", "take_in"]
 
@@ -39,7 +40,7 @@ def take_in(
     note: bytes,
     *,
     origin: str,
-    public_key: bytes,
+    public_key: bytes | KeyTurns,
     root_at: Callable[[int], bytes] | None = None,
     writer_root: bytes | None = None,
 ) -> Taken:

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from fedbatch.errors import InputError, IntegrityError
 from fedbatch.ledger.tree import HASH_BYTES, SIZE_MAX
+from fedbatch.ledger.turns import KeyTurns
 
 __all__ = [
     "COSIGNING",
@@ -321,8 +322,12 @@ def _holds(public_key: bytes, signature: bytes, message: bytes) -> bool:
     return True
 
 
-def verify_checkpoint(content: bytes, origin: str, public_key: bytes) -> Checkpoint:
-    """Return the checkpoint that a note carries, once signed by the writer's key.
+def _turns(public_key: bytes | KeyTurns) -> KeyTurns:
+    return KeyTurns(public_key) if isinstance(public_key, bytes) else public_key
+
+
+def verify_checkpoint(content: bytes, origin: str, public_key: bytes | KeyTurns) -> Checkpoint:
+    """Return the checkpoint that a note carries, once signed by the writer's key of its size.
 
     Raises InputError for a malformed note; IntegrityError `origin` for another ledger's, and
     `signature` where the key's line is missing or does not hold.
@@ -333,26 +338,34 @@ def verify_checkpoint(content: bytes, origin: str, public_key: bytes) -> Checkpo
         raise IntegrityError(
             f"Expected a checkpoint of '{origin}', found '{checkpoint.origin}'.", code="origin"
         )
-    lines = VerifierKey(origin, SIGNING, public_key).find_lines(note)
+    key = _turns(public_key).at(checkpoint.size)
+    lines = VerifierKey(origin, SIGNING, key).find_lines(note)
     if not lines:
         raise IntegrityError(f"No signature by the pinned key of '{origin}'.", code="signature")
-    if not all(_holds(public_key, line.signature, note.text) for line in lines):
+    if not all(_holds(key, line.signature, note.text) for line in lines):
         raise IntegrityError(f"The signature of '{origin}' does not hold.", code="signature")
     return checkpoint
 
 
-def verify_cosignature(content: bytes, name: str, public_key: bytes) -> int:
+def verify_cosignature(content: bytes, name: str, public_key: bytes | KeyTurns) -> int:
     """Return when the partner cosigned, in seconds since 1970; the earliest of several lines.
+
+    Where keys took turns, the one of the checkpoint's size counts; the one before it only where it
+    was still accepted at the time it states.
 
     Raises InputError for a malformed note, IntegrityError (`cosignature`) where the key's line is
     missing or does not hold.
     """
     note = parse_note(content)
     checkpoint = parse_checkpoint(note.text)
-    lines = VerifierKey(name, COSIGNING, public_key).find_lines(note)
-    if not lines:
-        raise IntegrityError(f"No cosignature by the pinned key of '{name}'.", code="cosignature")
-    return min(_verify_dated(line, checkpoint, public_key) for line in lines)
+    turns = _turns(public_key)
+    old, old_until = turns.before(checkpoint.size)
+    for key, until in ((turns.at(checkpoint.size), SIZE_MAX), (old, old_until)):
+        lines = VerifierKey(name, COSIGNING, key).find_lines(note) if until else []
+        times = [_verify_dated(line, checkpoint, key) for line in lines]
+        if times and min(times) <= until:
+            return min(times)
+    raise IntegrityError(f"No cosignature by the pinned key of '{name}'.", code="cosignature")
 
 
 def _verify_dated(line: SignatureLine, checkpoint: Checkpoint, public_key: bytes) -> int:

@@ -22,6 +22,7 @@ from fedbatch.node.home import Home
 from fedbatch.node.series import series_table
 from fedbatch.ports import CheckpointRow, KnownAgreement, LedgerRow
 from fedbatch.services.agreements import Keys
+from fedbatch.services.key_turns import cosign_turns, ledger_turns
 from fedbatch.store.ledgers import Ledgers
 from fedbatch.store.objects import write_durably
 
@@ -166,14 +167,15 @@ def _cosigned(store: Ledgers, row: LedgerRow) -> CheckpointRow:
     return (both or checkpoints)[-1]
 
 
-def _policy(home: Home, known: KnownAgreement, row: LedgerRow) -> bytes:
-    """The pins a verifier needs: the ledger's key, and the key of who cosigns it."""
+def _policy(home: Home, known: KnownAgreement, row: LedgerRow, size: int) -> bytes:
+    """The pins a verifier needs at a size: the ledger's key, and the key of who cosigns it."""
     store = home.ledgers(known.agreement)
     kept = store.setting("partner_keys" if row.is_own else "own_keys")
-    lines = [f"log {render_vkey(VerifierKey(row.origin, SIGNING, row.key))}"]
+    writer = ledger_turns(store, row).at(size)
+    lines = [f"log {render_vkey(VerifierKey(row.origin, SIGNING, writer))}"]
     if kept is not None:
         keys = msgspec.json.decode(kept, type=Keys)
-        key = VerifierKey(keys.cosigner, COSIGNING, bytes.fromhex(keys.cosign_key))
+        key = VerifierKey(keys.cosigner, COSIGNING, cosign_turns(store, row).at(size))
         lines += [f"witness partner {render_vkey(key)}", "quorum partner"]
     else:
         lines.append("quorum none")
@@ -201,7 +203,7 @@ def export_ledger(home: Home, known: KnownAgreement, folder: Path, *, sent: bool
     files = export_folder(entries, [leaf for _, leaf, _ in rows], note)
     for name, content in files.items():
         write_durably(folder / name, content)
-    write_durably(folder / "policy", _policy(home, known, row))
+    write_durably(folder / "policy", _policy(home, known, row, head.size))
     return head.size
 
 
@@ -246,7 +248,7 @@ def _write_proof(
     written = {
         "entry.json": content,
         "entry.tlog-proof": render_proof(proof),
-        "policy": _policy(home, known, row),
+        "policy": _policy(home, known, row, head.size),
     }
     for name, piece in written.items():
         write_durably(folder / name, piece)

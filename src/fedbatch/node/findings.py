@@ -1,6 +1,7 @@
 """Findings at this home: what agreement rules find in both ledgers, and what is held back or refused."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -9,13 +10,24 @@ from fedbatch.errors import InputError
 from fedbatch.node.home import Home, zone_named
 from fedbatch.node.importing import load_mappings
 from fedbatch.node.reading import batch_numbers
+from fedbatch.node.series import (
+    BatchSeries,
+    every_series,
+    late_stretches,
+    reckon,
+    sealed_until,
+)
 from fedbatch.ports import KnownAgreement
-from fedbatch.rules.judgement import judge_all
+from fedbatch.rules.facts import Batches, Facts
+from fedbatch.rules.judgement import judge_all, judge_series
+from fedbatch.rules.series import SeriesFacts
 from fedbatch.services.folding import fold_facts
 from fedbatch.services.replication import LOST, statements
 from fedbatch.standard import records
+from fedbatch.standard.agreements import AgreementBody
 from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.rulebook import RULES, finding
+from fedbatch.standard.values import named_key
 
 __all__ = ["FindingRow", "agreement_findings", "read_findings"]
 
@@ -55,7 +67,31 @@ def agreement_findings(
     if body is None:
         return []
     facts = fold_facts(home.ledgers(known.agreement))
-    return judge_all(body, facts, as_of or home.clock.now(), zone_named)
+    found = judge_all(body, facts, as_of or home.clock.now(), zone_named)
+    batches = Batches(facts.batches)
+    for item in every_series(home, known):
+        found += _series_findings(home, item, body, facts, batches)
+    return found
+
+
+def _series_findings(
+    home: Home, item: BatchSeries, body: AgreementBody, facts: Facts, batches: Batches
+) -> list[Finding]:
+    """What the rules find in one series; as far as it is sealed, live points come on top."""
+    block, conflicts = reckon(home, item)
+    if not block.times.size:
+        return []
+    batch = named_key(item.series.batch) if item.series.batch is not None else ""
+    series = SeriesFacts(
+        series=item.series.series,
+        batch=batch,
+        parameters=item.series.parameters,
+        block=block,
+        complete_until=sealed_until(home, item) or int(block.times[-1]),
+        steps=tuple(step for step in facts.steps if step.batch == batch),
+        late=late_stretches(home, item),
+    )
+    return judge_series(body, series, conflicts, facts, batches)
 
 
 def read_findings(
@@ -69,7 +105,7 @@ def read_findings(
         rows += [_row(known, "exchange", {}, {}, item) for item in _stopped(home, known)]
         if home.standing(known.agreement).body is None:
             continue
-        numbers = {**_lots(home, known), **_numbers(home, known)}
+        numbers = {**_lots(home, known), **_numbers(home, known), **_series(home, known)}
         sources = _sources(home, known)
         found = [("rules", item) for item in agreement_findings(home, known, as_of)]
         found += [("record", item) for item in _recorded(home, known)]
@@ -117,6 +153,11 @@ def _numbers(home: Home, known: KnownAgreement) -> dict[str, str]:
     return {batch: " / ".join(values) for batch, values in found.items()}
 
 
+def _series(home: Home, known: KnownAgreement) -> dict[str, str]:
+    """Series by the numbers of their batches."""
+    return {item.series.series: item.batch for item in every_series(home, known)}
+
+
 def _lots(home: Home, known: KnownAgreement) -> dict[str, str]:
     """Lots and products by what people call them."""
     views = home.views(known.agreement)
@@ -148,9 +189,16 @@ def _row(
         agreement=known.agreement,
         origin=origin,
         batch=batch,
-        parameter=key[1] if item.where.type == "result" and len(key) > 1 else "",
+        parameter=_parameter(item.where, key),
         finding=msgspec.structs.replace(item, where=place, found=_PSEUDONYM.sub(named, item.found)),
     )
+
+
+def _parameter(where: Place, key: Sequence[str]) -> str:
+    """The parameter a finding is about, where it is about one."""
+    if where.type == "series":
+        return where.path.strip("/")
+    return key[1] if where.type == "result" and len(key) > 1 else ""
 
 
 def _recorded(home: Home, known: KnownAgreement) -> list[Finding]:

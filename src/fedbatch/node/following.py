@@ -17,7 +17,8 @@ from fedbatch.node.importing import (
 )
 from fedbatch.node.posting import share
 from fedbatch.ports import AuditNote, Followed, ImportRow, Person
-from fedbatch.services.intake import IntakeReport
+from fedbatch.services.checking import repeated_points
+from fedbatch.services.intake import IntakeReport, entries_of
 from fedbatch.services.live import seal, take_live
 from fedbatch.sources.tabular import Reading, read_part
 from fedbatch.standard import canonical
@@ -29,13 +30,14 @@ __all__ = ["Follower", "Turn"]
 
 @dataclass(slots=True, kw_only=True)
 class Turn:
-    """What one look at the sources came to."""
+    """What one look at the sources came to; `disputes` are what sharing holds back, and why."""
 
     reports: list[IntakeReport] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     points: int = 0
     sealed: int = 0
     posted: int = 0
+    disputes: list[Finding] = field(default_factory=list)
 
 
 class Follower:
@@ -45,7 +47,14 @@ class Follower:
         self.home, self.paths, self.person, self.shares = home, paths, person, shares
         self._seen: dict[Path, tuple[int, int]] = {}
         self._mappings: list[Mapping] = load_mappings(home)
+        self._live: dict[Path, Mapping | None] = {}
+        self._noted: set[str] = set()
         self._tags_of_units: dict[Path, list[str]] = {}
+
+    def learn(self) -> None:
+        """Read the confirmed mappings again."""
+        self._mappings = load_mappings(self.home)
+        self._live.clear()
 
     def turn(self) -> Turn:
         """Look once: take in what is new, seal what is complete, share where that was asked for."""
@@ -105,7 +114,16 @@ class Follower:
         self._seen[path] = looked
 
     def _live_mapping(self, path: Path) -> Mapping | None:
-        """The mapping under which a file is followed line by line, or None."""
+        """The mapping under which a file is followed line by line, or None; found once a path."""
+        if path not in self._live:
+            found = self._find_live_mapping(path)
+            if found is None and self._seen.get(path) is None:
+                # Its first rows may not be there yet.
+                return None
+            self._live[path] = found
+        return self._live[path]
+
+    def _find_live_mapping(self, path: Path) -> Mapping | None:
         for mapping in self._mappings:
             if not is_series(mapping) or mapping.precedence != "live":
                 continue
@@ -137,20 +155,28 @@ class Follower:
         intake = home.intake(self.person)
         found = extract_series(reading.tables[0], reading.file, mapping, home.ground(mapping))
         entries, points = take_live(found.drafts, intake, mapping.source)
+        if found.rest.drafts:
+            # Batches and products that the source names beside its points.
+            entries = [*entries_of(found.rest, reading.file, mapping, intake), *entries]
         report = IntakeReport(file=reading.file.name, mapping=mapping.source, points=points)
-        report.findings = [*found.rest.findings]
+        report.findings = [*found.rest.findings, *repeated_points(found.drafts, reading.file)]
         imported = self._import_row(reading, mapping, report.findings) if report.findings else None
         home.journal.append(
-            entries, self._note(reading, points), imported=imported, followed=followed
+            entries,
+            self._note(reading) if followed.path not in self._noted else None,
+            imported=imported,
+            followed=followed,
         )
+        self._noted.add(followed.path)
         return report
 
-    def _note(self, reading: Reading, points: int) -> AuditNote:
+    def _note(self, reading: Reading) -> AuditNote:
+        """That a file is followed from here on: one act, however often it is looked at."""
         return AuditNote(
             act="follow",
             by=self.person.person,
             time=self.home.clock.now(),
-            detail=f"{reading.file.name}: {points} points",
+            detail=reading.file.name,
         )
 
     def _import_row(
@@ -185,7 +211,9 @@ class Follower:
         posted = 0
         for known in self.home.node.agreements():
             try:
-                posted += share(self.home, known, self.person, dry_run=False).posted
+                shared = share(self.home, known, self.person, dry_run=False)
+                posted += shared.posted
+                turn.disputes += shared.plan.findings
             except FedbatchError as error:
                 turn.refused[known.name] = f"{error} [{error.code}]"
         return posted

@@ -19,6 +19,7 @@ from fedbatch.ports import AuditNote, Clock, KnownAgreement, Partner, Person
 from fedbatch.services.agreements import Officer, Standing, standing
 from fedbatch.services.exchange import Exchange
 from fedbatch.services.intake import Intake
+from fedbatch.services.key_turns import link_key, own_signing
 from fedbatch.services.pairing import Pairing, is_printable
 from fedbatch.standard.agreements import AgreementBody
 from fedbatch.standard.dictionary import Dictionary, read_dictionary
@@ -133,7 +134,8 @@ class Home:
         self.clock: Clock = clock or clock_of(self.settings.clock)
         # Polls, back-off and the age of signed requests stay on real time.
         self.wall: Clock = clock or WallClock()
-        self.keys = KeyRing(path / "keys")
+        is_lost = not is_new and not (path / "keys" / "identity.key").exists()
+        self.keys = KeyRing(path / "keys", self._signing, is_lost=is_lost)
         self.ids = HomeIds(self.keys)
         self._agreements: OrderedDict[str, Ledgers] = OrderedDict()
         self._views: dict[str, Views] = {}
@@ -216,6 +218,21 @@ class Home:
             _, oldest = self._agreements.popitem(last=False)
             oldest.close()
         return store
+
+    def _signing(self, name: str) -> Sequence[bytes]:
+        """The public keys that sign under a name, where key records say so."""
+        kind, _, rest = name.partition("/")
+        if kind == "agreement":
+            agreement, _, purpose = rest.partition("/")
+            is_here = (self.agreement_folder(agreement) / "ledgers.sqlite").exists()
+            if not is_here or purpose not in {"ledger", "cosign"}:
+                return ()
+            store, now = self.ledgers(agreement), self.clock.seconds()
+            return own_signing(store, "ledger" if purpose == "ledger" else "cosign", now)
+        partner = self.node.find_partner(rest) if kind == "link" else None
+        if partner is None or not partner.own_links:
+            return ()
+        return (link_key(partner, ()),)
 
     def views(self, agreement: str) -> Views:
         """The views of an agreement, folded up to now."""

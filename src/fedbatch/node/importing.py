@@ -17,7 +17,7 @@ from fedbatch.services.checking import series_findings, source_findings
 from fedbatch.services.intake import IntakeReport, take_in, write_journal_entry
 from fedbatch.services.mappings import check_mapping
 from fedbatch.services.series_intake import take_in_points
-from fedbatch.sources.tabular import Layout, Reading, read_file
+from fedbatch.sources.tabular import Layout, Reading, read_columns, read_file
 from fedbatch.standard.findings import Finding
 from fedbatch.standard.mappings import Mapping, TableLayout
 from fedbatch.standard.values import Correction
@@ -31,6 +31,7 @@ __all__ = [
     "tells_units",
 ]
 
+_TEXTS = frozenset({".csv", ".tsv", ".txt"})
 _SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".xlsb"})
 
 
@@ -117,10 +118,32 @@ def layout_of(layout: TableLayout) -> Layout:
     return Layout(**msgspec.structs.asdict(layout))
 
 
+def _read_points(
+    path: Path, mappings: Sequence[Mapping]
+) -> tuple[Reading, list[tuple[Table, Mapping]]] | None:
+    """A file of points in columns, if a mapping of series fits its headers and it is plain enough."""
+    for mapping in mappings:
+        if not is_series(mapping) or path.suffix.lower() not in _TEXTS:
+            continue
+        try:
+            reading = read_columns(path, layout_of(mapping.layout))
+        except InputError:
+            continue
+        if reading is None:
+            continue
+        table = reading.tables[0]
+        if mapping_fingerprint(mapping) == fingerprint(table):
+            return reading, [(table, mapping)]
+    return None
+
+
 def _read_fitting(
     path: Path, mappings: Sequence[Mapping]
 ) -> tuple[Reading, list[tuple[Table, Mapping]]]:
     """Read a file under each layout that a mapping names, until one's headers fit."""
+    points = _read_points(path, mappings)
+    if points is not None:
+        return points
     layouts = list(dict.fromkeys([TableLayout(), *(item.layout for item in mappings)]))
     seen: list[tuple[Reading, TableLayout]] = []
     problem: InputError | None = None
@@ -232,7 +255,7 @@ def _take_points(
 ) -> IntakeReport:
     """Series of one table: segments first, durable, then the entries that name them."""
     found = extract_series(table, reading.file, mapping, home.ground(mapping))
-    found.rest.findings += series_findings(found.drafts, reading.file)
+    found.rest.findings += series_findings(found.drafts, reading.file, home.clock.now())
     intake = home.intake(person)
     told = take_in_points(found.drafts, reading.file, mapping, intake, home.journal_objects, reason)
     report = take_in(

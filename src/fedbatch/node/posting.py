@@ -123,8 +123,11 @@ def post_plan(
         is_last = start + GROUP >= len(entries)
         detail = f"{known.agreement}: {len(group)} entries"
         note = AuditNote(act="share", by=person.person, time=home.clock.now(), detail=detail)
+        is_live = all(entry.type == "points" for entry in group)
         # Points come first in a plan; should the last group fail, some would come twice, never less.
-        store.append(own.ledger, group, note, sign, settings=reached if is_last else {})
+        store.append(
+            own.ledger, group, None if is_live else note, sign, settings=reached if is_last else {}
+        )
         if report is not None:
             report(start + len(group), len(entries))
     for sha256 in made.destroyed:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from fedbatch.errors import InputError
 from fedbatch.node.home import Home
 from fedbatch.node.reading import batch_numbers
+from fedbatch.ports import KnownAgreement
 from fedbatch.series.align import BY_CLOCK, Alignment, along_step, buckets, from_anchor
 from fedbatch.series.blocks import (
     Block,
@@ -20,7 +21,7 @@ from fedbatch.series.blocks import (
     column_points,
     select,
 )
-from fedbatch.series.counting import Piece, counted
+from fedbatch.series.counting import Conflict, Piece, counted
 from fedbatch.series.decimals import number_text
 from fedbatch.series.inline import column_name, decode_points
 from fedbatch.series.instants import EARLIEST, LATEST, instant_text, micros
@@ -34,10 +35,14 @@ __all__ = [
     "BatchSeries",
     "PointRow",
     "SeriesLine",
+    "every_series",
+    "late_stretches",
     "load_series",
     "overlay",
     "point_rows",
     "read_lines",
+    "reckon",
+    "sealed_until",
     "series_block",
     "series_table",
 ]
@@ -121,12 +126,42 @@ def series_block(
     names: Sequence[str] = (),
 ) -> Block:
     """The points of a series that show: all of them, or those of some `<code>.<role>`."""
+    block, _ = reckon(home, item)
+    chosen = [name for name in names if name in block.columns]
+    return select(block, chosen) if names else block
+
+
+def reckon(home: Home, item: BatchSeries) -> tuple[Block, list[Conflict]]:
+    """The points of a series that show, and where its tellings differ."""
     sealed = _sealed(home, item)
     pieces = [_piece(home, item, index, record) for index, record in sealed]
     pieces += _live_pieces(home, item, [record for _, record in sealed])
-    block, _ = counted(pieces, item.series.precedence)
-    chosen = [name for name in names if name in block.columns]
-    return select(block, chosen) if names else block
+    return counted(pieces, item.series.precedence)
+
+
+def sealed_until(home: Home, item: BatchSeries) -> int | None:
+    """Up to when (µs) a series is complete; None where nothing is sealed."""
+    return max((micros(r.complete_until) for _, r in _sealed(home, item)), default=None)
+
+
+def late_stretches(home: Home, item: BatchSeries) -> tuple[tuple[int, int, int], ...]:
+    """Stretches that were sealed late: from, to (µs), how many points."""
+    return tuple(
+        (micros(record.first), micros(record.last), record.count)
+        for _, record in _sealed(home, item)
+        if record.late
+    )
+
+
+def every_series(home: Home, known: KnownAgreement) -> Iterator[BatchSeries]:
+    """Every series of an agreement, in the order of its ledgers."""
+    numbers = batch_numbers(home, known.agreement)
+    for ledger, _, index, key in home.views(known.agreement).every_series():
+        ((_, _, content),) = home.ledgers(known.agreement).entries(ledger, index, 1)
+        record = read_entry(content).record
+        if isinstance(record, records.Series):
+            name = " / ".join(numbers.get(key, [key]))
+            yield BatchSeries(agreement=known.agreement, ledger=ledger, batch=name, series=record)
 
 
 def _sealed(home: Home, item: BatchSeries) -> list[tuple[int, records.Sealed]]:
@@ -158,11 +193,16 @@ def _live_pieces(home: Home, item: BatchSeries, sealed: Sequence[records.Sealed]
     until = max((micros(record.complete_until) for record in live), default=0)
     store = home.ledgers(item.agreement)
     found: list[tuple[int, records.Points]] = []
+    # Which runs there are depends on how far the views had come when; which entries count must not.
     for start, last, _, newest in home.views(item.agreement).points(
         item.ledger, item.series.series
     ):
         if last >= first or micros(newest) >= until:
-            found += _points_in(store, item, start, last)
+            found += [
+                (index, record)
+                for index, record in _points_in(store, item, start, last)
+                if index >= first or micros(record.base) >= until
+            ]
     if not found:
         return []
     block = decode_points(item.series, [record for _, record in found])
@@ -188,7 +228,7 @@ def read_lines(home: Home, batch: str, *, agreement: str | None = None) -> list[
     lines = []
     for item in load_series(home, batch, agreement):
         block = series_block(home, item)
-        until = max((micros(r.complete_until) for _, r in _sealed(home, item)), default=None)
+        until = sealed_until(home, item)
         for parameter in item.series.parameters:
             name = column_name(parameter.code, parameter.role)
             if name in block.columns:
@@ -375,9 +415,7 @@ def _every_series(home: Home, batches: Sequence[str]) -> Iterator[BatchSeries]:
             yield from load_series(home, batch)
         return
     for known in home.node.agreements():
-        numbers = batch_numbers(home, known.agreement)
-        for names in dict.fromkeys(tuple(names) for names in numbers.values() if names):
-            yield from load_series(home, names[0], known.agreement)
+        yield from every_series(home, known)
 
 
 def _alignment(

@@ -5,10 +5,19 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from fedbatch.errors import FedbatchError
-from fedbatch.ledger.note import Checkpoint, verify_checkpoint, verify_cosignature
+from fedbatch.ledger.note import (
+    SIGNING,
+    Checkpoint,
+    VerifierKey,
+    parse_note,
+    verify_checkpoint,
+    verify_cosignature,
+)
+from fedbatch.ledger.turns import KeyTurns
 from fedbatch.node.home import Home
 from fedbatch.ports import CheckpointRow, KnownAgreement, LedgerRow
 from fedbatch.services.agreements import Keys
+from fedbatch.services.key_turns import cosign_turns, ledger_turns
 from fedbatch.store.ledgers import Ledgers
 from fedbatch.store.tls import verify_certificate
 
@@ -29,6 +38,7 @@ def verify_home(home: Home) -> Verification:
     _check(report, "node.sqlite: audit trail", lambda: _node(home))
     _check(report, "journal: chain and audit trail", lambda: _journal(home))
     _check(report, "keys", lambda: [*home.keys.verify(), *verify_certificate(home.path / "keys")])
+    _check(report, "keys: links", lambda: _lost_links(home))
     _check(report, "journal: objects", home.journal_objects.verify)
     agreements: list[KnownAgreement] = []
     _check(report, "node.sqlite: agreements", lambda: agreements.extend(home.node.agreements()))
@@ -86,12 +96,42 @@ def _verify_agreement(report: Verification, home: Home, known: KnownAgreement) -
     name = known.name
     _check(report, f"{name}: hashes and trees", lambda: home.ledgers(known.agreement).verify())
     _check(report, f"{name}: objects", lambda: _objects(home, known))
+    _check(report, f"{name}: keys", lambda: _lost_keys(home, known))
     try:
         store = home.ledgers(known.agreement)
         for row in store.ledgers():
             _verify_signatures(report, name, store, row)
     except FedbatchError as error:
         _add(report, f"{name}: ledgers", [str(error)])
+
+
+def _lost_links(home: Home) -> list[str]:
+    """The keys that sign requests to partners must lie here."""
+    wrong = []
+    for partner in home.node.partners():
+        try:
+            home.keys.sign(f"link/{partner.party}", b"")
+        except FedbatchError as error:
+            wrong.append(f"{partner.name}: {error}")
+    return wrong
+
+
+def _lost_keys(home: Home, known: KnownAgreement) -> list[str]:
+    """Keys that sign under an agreement, and the secret that names things there, must lie here."""
+    store = home.ledgers(known.agreement)
+    if store.setting("own_keys") is None:
+        return []
+    base = f"agreement/{known.agreement}"
+    wrong = []
+    for name in (f"{base}/ledger", f"{base}/cosign"):
+        try:
+            home.keys.public(name)
+            home.keys.sign(name, b"")
+        except FedbatchError as error:
+            wrong.append(f"{name}: {error}")
+    if any(row.is_own and row.size for row in store.ledgers()) and not home.keys.has_secret(base):
+        wrong.append(f"{base}.secret is missing")
+    return wrong
 
 
 def _add(report: Verification, what: str, wrong: list[str]) -> None:
@@ -106,7 +146,14 @@ def _verify_signatures(report: Verification, name: str, store: Ledgers, row: Led
     kept = store.setting("partner_keys" if row.is_own else "own_keys")
     cosigner = msgspec.json.decode(kept, type=Keys) if kept is not None else None
     checkpoints = store.checkpoints(row.ledger)
-    wrong = [text for item in checkpoints for text in _faults(item, row, cosigner)]
+    keys = ledger_turns(store, row)
+    cosigning = cosign_turns(store, row) if cosigner is not None else KeyTurns(row.key)
+    name_there = cosigner.cosigner if cosigner is not None else ""
+    wrong = [
+        text
+        for item in checkpoints
+        for text in _faults(item, row, _accepted(keys, item, row), name_there, cosigning)
+    ]
     receipts = [item.size for item in checkpoints if item.cosignature]
     what = (
         f"{name} {direction}: {row.size} entries, {len(checkpoints)} checkpoints, "
@@ -117,13 +164,29 @@ def _verify_signatures(report: Verification, name: str, store: Ledgers, row: Led
         report.wrong.append(f"{name} {direction}: stopped: {row.stopped}")
 
 
-def _faults(item: CheckpointRow, row: LedgerRow, cosigner: Keys | None) -> Iterator[str]:
+def _accepted(keys: KeyTurns, item: CheckpointRow, row: LedgerRow) -> KeyTurns:
+    """The keys that may have signed a checkpoint kept here.
+
+    What was taken in before a revocation was heard of bears the old key alone. Where a later
+    checkpoint covers it, that one vouches for it, since the tree holds both roots.
+    """
+    is_covered = item.size < row.size and len(keys.later) > 0
+    lines = parse_note(item.note) if is_covered else None
+    for key in keys.keys if lines is not None else ():
+        if lines is not None and VerifierKey(row.origin, SIGNING, key).find_lines(lines):
+            return KeyTurns(key)
+    return keys
+
+
+def _faults(
+    item: CheckpointRow, row: LedgerRow, keys: KeyTurns, cosigner: str, cosigning: KeyTurns
+) -> Iterator[str]:
     try:
-        checkpoint = verify_checkpoint(item.note, row.origin, row.key)
+        checkpoint = verify_checkpoint(item.note, row.origin, keys)
         if checkpoint != Checkpoint(row.origin, item.size, item.root):
             yield f"checkpoint {item.size}: says {checkpoint.size}"
-        if item.cosignature and cosigner is not None:
+        if item.cosignature and cosigner:
             note = checkpoint.body() + b"\n" + item.cosignature
-            verify_cosignature(note, cosigner.cosigner, bytes.fromhex(cosigner.cosign_key))
+            verify_cosignature(note, cosigner, cosigning)
     except FedbatchError as error:
         yield f"checkpoint {item.size}: {error}"

@@ -35,6 +35,7 @@ from fedbatch.peers.signatures import Request, sign_request
 from fedbatch.ports import Clock, Partner, Signer
 from fedbatch.services.agreements import hex_bytes
 from fedbatch.services.exchange import PART_BYTES_MAX, AgreementLine, Exchange, Overview
+from fedbatch.services.key_turns import link_key
 from fedbatch.services.pairing import Answer
 from fedbatch.services.replication import FRAMES_BYTES, Replica
 from fedbatch.standard import canonical
@@ -219,8 +220,10 @@ class Dialer:
         body: bytes | None = None,
         kind: str = "",
         part: str = "",
+        key: bytes | None = None,
     ) -> httpx.Response:
         client = self._open()
+        name = f"link/{self.party}"
         authority = urlsplit(self.partner.address).netloc
         request = Request(
             method=method, authority=authority, path=path, query=query, body=body, content_type=kind
@@ -230,7 +233,11 @@ class Dialer:
             key_id=self.exchange.party,
             created=self.clock.seconds(),
             nonce=secrets.token_hex(16),
-            sign=lambda message: self.signer.sign(f"link/{self.party}", message),
+            sign=lambda message: (
+                self.signer.sign(name, message)
+                if key is None
+                else self.signer.sign_with(key, message)
+            ),
         )
         if part:
             # Outside the signature: whatever bytes come, the object's SHA-256 proves them.
@@ -265,9 +272,12 @@ class Dialer:
             PeerError: the partner's node is unreachable or refused.
         """
         moved = Moved()
+        await self._tell_keys()
         if not await self._confirmed():
             return moved
         overview, moved.cursor = await self.overview()
+        if overview.keys != await self.run(lambda: self.exchange.known_key_records(self.party)):
+            await self._cross_keys()
         await self._hear(overview, moved)
         there = {line.agreement: line for line in overview.agreements}
         here: Overview = await self.run(lambda: self.exchange.overview(self.party))
@@ -283,6 +293,27 @@ class Dialer:
                     raise
                 moved.refusals.append(f"{agreement} {error.code}: {error}")
         return moved
+
+    async def _tell_keys(self) -> None:
+        """Changes of own keys cross before anything that is signed by the new ones."""
+        partner: Partner = await self.run(lambda: self.exchange.partner(self.party))
+        _, digest = await self.run(lambda: self.exchange.own_key_records(self.party))
+        if digest and digest != partner.told:
+            await self._cross_keys()
+
+    async def _cross_keys(self) -> None:
+        """Own key records go, the partner's come; the newest link key signs what brings it."""
+        exchange, party = self.exchange, self.party
+        partner: Partner = await self.run(lambda: exchange.partner(party))
+        content, digest = await self.run(lambda: exchange.own_key_records(party))
+        own = await self.run(lambda: self.signer.signing(f"link/{party}"))
+        key = link_key(partner, own, is_newest=True)
+        reply = await self._call(
+            "POST", "/x/1/keys", body=content, kind="application/json", key=key
+        )
+        theirs = _checked(reply).content
+        await self.run(lambda: exchange.note_told(party, digest, len(partner.own_links)))
+        await self.run(lambda: exchange.take_key_records(party, theirs))
 
     async def _hear(self, overview: Overview, moved: Moved) -> None:
         """A restored ledger finds out here, before it appends anything."""

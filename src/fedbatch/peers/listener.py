@@ -42,6 +42,7 @@ from fedbatch.peers.signatures import (
 from fedbatch.ports import Clock, NodeStore
 from fedbatch.services.agreements import Verify
 from fedbatch.services.exchange import PART_BYTES_MAX, Exchange, NotHereError, Overview
+from fedbatch.services.key_turns import link_keys
 from fedbatch.services.pairing import Answer, Pairing, take_introduction
 from fedbatch.services.replication import FRAMES_BYTES
 from fedbatch.standard import canonical
@@ -166,8 +167,10 @@ def _signed_request(request: HttpRequest, body: bytes) -> Request:
     )
 
 
-def _caller(listener: Listener, signed: SignedAs) -> str:
-    """The partner whose link key signed a request.
+def _caller(listener: Listener, signed: SignedAs, offered: bytes | None = None) -> str:
+    """The partner whose link key signed a request; while a key changes, both of them count.
+
+    `offered` is a body of key records: a link key that it brings signs the request that brings it.
 
     Raises:
         NotHereError: nobody we know, a wrong signature, or a nonce that came before.
@@ -178,9 +181,13 @@ def _caller(listener: Listener, signed: SignedAs) -> str:
         # The same work for a stranger as for a partner with a wrong key.
         listener.verify(bytes(32), signed.base, signed.signature)
         raise NotHereError("not here")
-    if not listener.verify(bytes.fromhex(partner.link_key), signed.base, signed.signature):
-        raise NotHereError("not here")
     now = listener.clock.seconds()
+    keys = [*link_keys(partner, now)]
+    if offered is not None:
+        newest = listener.exchange.offered_link_key(partner.party, offered)
+        keys += [newest] if newest is not None else []
+    if not any(listener.verify(key, signed.base, signed.signature) for key in keys):
+        raise NotHereError("not here")
     if abs(now - signed.created) > CREATED_OFF_S_MAX:
         raise RefusedError("the request's time is off by more than five minutes", code="clock")
     if not listener.store.burn_nonce(signed.nonce, now, NONCE_KEPT_S):
@@ -188,7 +195,9 @@ def _caller(listener: Listener, signed: SignedAs) -> str:
     return partner.party
 
 
-def _route(handler: Handler) -> Callable[[HttpRequest], Coroutine[Any, Any, Response]]:
+def _route(
+    handler: Handler, *, brings_keys: bool = False
+) -> Callable[[HttpRequest], Coroutine[Any, Any, Response]]:
     """A handler behind signature, limits and the mapping of errors to answers."""
 
     async def answer(request: HttpRequest) -> Response:
@@ -196,7 +205,8 @@ def _route(handler: Handler) -> Callable[[HttpRequest], Coroutine[Any, Any, Resp
         try:
             body = await _body(request, await _limit(listener, request))
             signed = read_signature(_signed_request(request, body), request.headers)
-            party: str = await listener.run(lambda: _caller(listener, signed))
+            offered = body if brings_keys else None
+            party: str = await listener.run(lambda: _caller(listener, signed, offered))
         except (ClientDisconnect, TimeoutError):
             return _not_found()
         except InputError as error:
@@ -236,6 +246,14 @@ async def _confirmation(call: Call) -> Response:
         await run(lambda: exchange.hear(call.party, there))
     overview = await run(lambda: exchange.overview(call.party))
     return _reply(canonical.encode({"confirmed": overview.confirmed}))
+
+
+async def _keys(call: Call) -> Response:
+    """Changes of keys cross both ways: the caller's come, this node's are the answer."""
+    run, exchange = call.listener.run, call.listener.exchange
+    await run(lambda: exchange.take_key_records(call.party, call.body))
+    content, _ = await run(lambda: exchange.own_key_records(call.party))
+    return _reply(content)
 
 
 async def _sizes(call: Call) -> Response:
@@ -390,6 +408,7 @@ def listener_app(listener: Listener) -> Starlette:
         routes=[
             Route("/x/1/pairing", _pair, methods=["POST"]),
             Route("/x/1/confirmation", _route(_confirmation), methods=["POST"]),
+            Route("/x/1/keys", _route(_keys, brings_keys=True), methods=["POST"]),
             Route("/x/1/sizes", _route(_sizes), methods=["GET"]),
             Route("/x/1/{agreement}/proposal", _route(_proposal), methods=["GET", "PUT"]),
             Route("/x/1/{agreement}/acceptance", _route(_acceptance), methods=["GET", "PUT"]),

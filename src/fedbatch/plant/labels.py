@@ -66,7 +66,7 @@ FAULTS = {
     ),
     Fault.LINK_DOWN: _Answer(
         step="PRODUCTION",
-        parameters=("PH", "DO", "TEMP", "O2", "WEIGHT"),
+        parameters=(),  # the whole link: every tag of the train
         expected=("series.gap", "data.late", "series.duplicate", "series.conflict"),
         must_not=("limit.excursion",),
         shows="I/O Timeout, silence for 3 h 10, then late points out of order, two minutes doubled; "

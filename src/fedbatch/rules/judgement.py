@@ -1,6 +1,6 @@
 """All agreement rules at once, and the check of an agreement's body before it is signed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -12,13 +12,23 @@ from fedbatch.rules.facts import Batches, Facts, moment
 from fedbatch.rules.genealogy import lot_findings
 from fedbatch.rules.limits import limit_findings, nesting_findings
 from fedbatch.rules.reconcile import reconcile_findings
+from fedbatch.rules.series import (
+    SeriesFacts,
+    coarse_findings,
+    conflict_findings,
+    gap_findings,
+    late_findings,
+)
+from fedbatch.rules.series_limits import series_limit_findings
+from fedbatch.rules.series_terms import term_findings
 from fedbatch.rules.specification import specification_findings
+from fedbatch.series.counting import Conflict
 from fedbatch.standard.agreements import AgreementBody
 from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.rulebook import finding
 from fedbatch.standard.values import check_decimal, decimal_of
 
-__all__ = ["check_body", "facts_under", "judge_all"]
+__all__ = ["check_body", "facts_under", "judge_all", "judge_series"]
 
 # More of one parameter for each unit belong in a series; the bound keeps the list small.
 _COUNT_MAX = 1_000
@@ -45,6 +55,38 @@ def judge_all(body: AgreementBody, facts: Facts, as_of: str, zones: Zones) -> li
         *lot_findings(under.carried),
         *completeness_findings(expected_list(body, under, as_of, zones)),
         *dependent_findings(under.changes, under.statements),
+    ]
+    return sorted(found, key=_order)
+
+
+def judge_series(
+    body: AgreementBody,
+    series: SeriesFacts,
+    conflicts: Sequence[Conflict],
+    facts: Facts,
+    batches: Batches,
+) -> list[Finding]:
+    """Every finding of the agreement rules about one series, in one order.
+
+    Args:
+        body: the agreement.
+        series: what shows of it.
+        conflicts: where tellings of it differ.
+        facts: of both ledgers: results are held against the series.
+        batches: of both ledgers, by which limits are chosen.
+    """
+    agreed = {(item.code, item.role) for item in body.parameters}
+    known = replace(
+        series,
+        parameters=tuple(p for p in series.parameters if (p.code, p.role) in agreed),
+    )
+    found = [
+        *gap_findings(known),
+        *coarse_findings(known.parameters, body, known.series),
+        *conflict_findings(conflicts, known.series),
+        *late_findings(known),
+        *series_limit_findings(body, known, batches),
+        *term_findings(body, known, facts.results),
     ]
     return sorted(found, key=_order)
 

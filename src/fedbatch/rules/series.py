@@ -13,7 +13,7 @@ import numpy as np
 from fedbatch.errors import InputError
 from fedbatch.rules.facts import StepFacts
 from fedbatch.rules.verdicts import judge
-from fedbatch.series.blocks import Block, ColumnPoints, column_points, good_points
+from fedbatch.series.blocks import Block, ColumnPoints, column_points, good_flags, good_points
 from fedbatch.series.counting import Conflict
 from fedbatch.series.derived import Derived, duration_text
 from fedbatch.series.inline import column_name
@@ -35,11 +35,14 @@ __all__ = [
     "gap_bound",
     "gap_findings",
     "judge_derived",
+    "late_findings",
     "parameter_line",
 ]
 
 # A point that comes half an interval late is late; one that does not come is a gap.
 _INTERVALS = Decimal("1.5")
+# How long a source may say that it has no value before that is a gap.
+BROKEN_US = 300_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,7 @@ class SeriesFacts:
 
     `steps`: of the batch, for limits that hold in elements. `from_` and `to` (µs): the stretch in which
     points are expected, such as the step's; without them, from the first point to `complete_until`.
+    `late`: stretches that came after they had been complete: from, to (µs), how many points.
     """
 
     series: str
@@ -56,6 +60,7 @@ class SeriesFacts:
     block: Block
     complete_until: int
     steps: tuple[StepFacts, ...] = ()
+    late: tuple[tuple[int, int, int], ...] = ()
     from_: int | None = None
     to: int | None = None
 
@@ -74,6 +79,20 @@ class SeriesFacts:
         from_ = self.from_ if self.from_ is not None else min(ends, default=self.complete_until)
         to = self.to if self.to is not None else max([self.complete_until, *ends])
         return (from_, to) if from_ < to else None
+
+
+# ---- late points
+
+
+def late_findings(facts: SeriesFacts) -> Iterator[Finding]:
+    """`data.late` for each stretch that was added once it had been called complete."""
+    for from_, to, points in facts.late:
+        yield finding(
+            "data.late",
+            Place(type="series", key=(facts.series,)),
+            found=f"{points} points from {instant_text(from_)} to {instant_text(to)} came later",
+            expected="no more points once a stretch is sealed",
+        )
 
 
 # ---- gaps
@@ -108,6 +127,7 @@ def gap_findings(facts: SeriesFacts) -> Iterator[Finding]:
             continue
         good = good_points(points)
         bound = gap_bound(parameter, good)
+        yield from _broken(facts, parameter, points, bound)
         inside = good.times[(good.times >= window[0]) & (good.times <= window[1])]
         edges = np.concatenate([window[:1], inside, window[1:]])
         for row in np.flatnonzero(np.diff(edges) > bound).tolist():
@@ -133,6 +153,30 @@ def _rows_within(block: Block, first: int, last: int) -> str:
 
 
 # ---- sampling against limits
+
+
+def _broken(
+    facts: SeriesFacts, parameter: SeriesParameter, points: ColumnPoints, bound: int
+) -> Iterator[Finding]:
+    """`series.gap` where the source itself says that it had nothing, until its next good point.
+
+    Longer than the bound it is found as any gap is; a single bad reading is none.
+    """
+    is_good, _ = good_flags(points)
+    starts = np.flatnonzero(~is_good & np.concatenate([[True], is_good[:-1]]))
+    following = np.flatnonzero(is_good)
+    for row in starts.tolist():
+        place = int(np.searchsorted(following, row))
+        first = int(points.times[row])
+        last = int(points.times[following[place]]) if place < following.size else None
+        if last is not None and BROKEN_US < last - first <= bound:
+            text = points.marks[row].raw or points.marks[row].quality
+            yield finding(
+                "series.gap",
+                facts.place(column_name(parameter.code, parameter.role)),
+                found=f"{text!r} at {instant_text(first)}, the next good point at {instant_text(last)}",
+                expected="a good point at least every 300 s once the source says it has none",
+            )
 
 
 def coarse_findings(
@@ -166,7 +210,9 @@ def _coarse(parameter: SeriesParameter, limit: Limit) -> Iterator[tuple[str, str
         width = decimal_of(limit.high) - decimal_of(limit.low)
         if decimal_of(band) > width:
             yield f"dead band {band}", f"a dead band within the width {width}"
-    interval = model.longest_interval or model.interval or model.window
+    # A dead band archives every change beyond it at once: its longest interval hides none.
+    longest = model.longest_interval if band is None else None
+    interval = model.interval or model.window or longest
     if interval is None or limit.persistence is None:
         return
     if duration_us(interval) > duration_us(limit.persistence):

@@ -7,7 +7,7 @@ from itertools import combinations
 import msgspec
 import numpy as np
 
-from fedbatch.series.blocks import Block, Flags, Integers, Numbers, column_points
+from fedbatch.series.blocks import Block, Column, Flags, Integers, Numbers, column_points
 from fedbatch.series.decimals import number_text
 from fedbatch.series.instants import instant_text
 from fedbatch.standard.findings import Finding, Place
@@ -115,8 +115,21 @@ def copied_findings(block: Block, where: Place) -> Iterator[Finding]:
             )
 
 
+def _begin_alike(one: Column, other: Column) -> bool:
+    """Whether two columns may be equal: most differ in their first rows already."""
+    if one.scale is None or other.scale is None:
+        return True
+    left, right = one.numbers[:_COPIED_ROWS_MIN], other.numbers[:_COPIED_ROWS_MIN]
+    scale = max(one.scale, other.scale)
+    return bool(
+        np.array_equal(left * 10 ** (scale - one.scale), right * 10 ** (scale - other.scale))
+    )
+
+
 def _equal_rows(block: Block, one: str, other: str) -> tuple[int, int]:
     """Rows in which two columns are equal, and how many numbers; none if they differ anywhere."""
+    if not _begin_alike(block.columns[one], block.columns[other]):
+        return 0, 0
     first, second = column_points(block, one), column_points(block, other)
     if first.times.size < _COPIED_ROWS_MIN or not np.array_equal(first.times, second.times):
         return 0, 0

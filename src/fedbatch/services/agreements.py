@@ -6,7 +6,7 @@ own; each then writes entries 0 and 1 of its ledger. In force is what both have 
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -52,6 +52,18 @@ class AgreementStore(LedgerStore, Protocol):
 
     def keep_setting(self, name: str, content: bytes) -> None:
         """Keep a setting, durably."""
+        ...
+
+    def change(
+        self,
+        make: Callable[[], tuple[Mapping[str, bytes], int | None]],
+        note: AuditNote,
+        sign: Callable[[int, bytes], bytes],
+    ) -> None:
+        """Keep settings made from what stands here, in one transaction with that reading.
+
+        `make` gives them, and a size above which the own ledger's checkpoints are signed anew, or None.
+        """
         ...
 
     def add_ledger(self, ledger: str, *, is_own: bool, origin: str, key: bytes) -> None:

@@ -6,18 +6,22 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
+import numpy as np
 
 from fedbatch.mapping.extract import Extraction
 from fedbatch.mapping.series import SeriesDraft
 from fedbatch.mapping.tables import SourceFile, Table
 from fedbatch.rules.series_source import (
     Counter,
+    backwards_findings,
     blank_findings,
     copied_findings,
     counter_findings,
     duplicate_findings,
 )
 from fedbatch.rules.source import Extremes, order_findings
+from fedbatch.series.blocks import Block, Integers
+from fedbatch.series.instants import instant_text, micros
 from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.journals import JournalResult
 from fedbatch.standard.mappings import Mapping as SourceMapping
@@ -25,7 +29,7 @@ from fedbatch.standard.records import Record
 from fedbatch.standard.rulebook import finding
 from fedbatch.standard.values import Time
 
-__all__ = ["COUNTERS", "series_findings", "source_findings"]
+__all__ = ["COUNTERS", "repeated_points", "series_findings", "source_findings"]
 
 _COLUMN = re.compile(r"\b\d+\.(?:PV|SP|OUT)\b")
 
@@ -46,8 +50,8 @@ def source_findings(
 COUNTERS = {"tablets.good": "press.speed"}
 
 
-def series_findings(drafts: Sequence[SeriesDraft], file: SourceFile) -> list[Finding]:
-    """Source checks of series: blank rows, doubled points, copied columns, counters."""
+def series_findings(drafts: Sequence[SeriesDraft], file: SourceFile, now: str) -> list[Finding]:
+    """Source checks of series: times, blank rows, doubled points, copied columns, counters."""
     found: list[Finding] = []
     for draft in drafts:
         where = Place(file=file.name, type="series", key=(draft.number,))
@@ -56,12 +60,47 @@ def series_findings(drafts: Sequence[SeriesDraft], file: SourceFile) -> list[Fin
             for index, item in enumerate(draft.series.parameters)
         }
         checks = (
+            *backwards_findings(_in_source_order(draft.block), where),
+            *_ahead(draft.block, where, now),
             *blank_findings(draft.block, where),
             *duplicate_findings(draft.block, where),
             *copied_findings(draft.block, where),
             *counter_findings(draft.block, _counters(draft), where),
         )
         found += [_by_name(item, names) for item in checks]
+    return found
+
+
+def _in_source_order(block: Block) -> Integers:
+    """A block's times as its source's rows had them."""
+    return block.times if block.rows is None else block.times[np.argsort(block.rows)]
+
+
+def _ahead(block: Block, where: Place, now: str) -> Iterator[Finding]:
+    """Times of observation that are still to come."""
+    if not block.times.size:
+        return
+    newest = int(block.times[-1])
+    ahead = timedelta(microseconds=newest - micros(now))
+    if ahead > _AHEAD:
+        yield finding(
+            "clock.skew" if ahead > _WRONG else "time.future",
+            where,
+            found=instant_text(newest),
+            expected=f"no time after {now}",
+        )
+
+
+def repeated_points(drafts: Sequence[SeriesDraft], file: SourceFile) -> list[Finding]:
+    """The one source check of live points: what a source sends twice."""
+    found: list[Finding] = []
+    for draft in drafts:
+        where = Place(file=file.name, type="series", key=(draft.number,))
+        names = {
+            f"{index}.{item.role}": item.tag or item.term
+            for index, item in enumerate(draft.series.parameters)
+        }
+        found += [_by_name(item, names) for item in duplicate_findings(draft.block, where)]
     return found
 
 

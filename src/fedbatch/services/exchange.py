@@ -4,8 +4,9 @@ Every call names the partner who asks. What is not that partner's looks exactly 
 exist: `NotHereError`, always the same.
 """
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -31,11 +32,12 @@ from fedbatch.ports import (
     Person,
     Signer,
 )
-from fedbatch.services import agreements, replication
+from fedbatch.services import agreements, key_turns, replication
 from fedbatch.services.agreements import Officer, Party, Verify
 from fedbatch.services.replication import CopyStore, Replica, Replication
 from fedbatch.standard import canonical
 from fedbatch.standard.agreements import AgreementBody
+from fedbatch.standard.key_records import KeyRecord
 
 __all__ = ["PART_BYTES_MAX", "AgreementLine", "Exchange", "NotHereError", "Overview"]
 
@@ -77,10 +79,20 @@ class AgreementLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """What a partner may know of this node: whether it has confirmed, and their agreements."""
+    """What a partner may know of this node: whether it has confirmed, and their agreements.
+
+    `keys` is the SHA-256 of this node's key records towards the partner, "" where there are none.
+    """
 
     confirmed: bool
     agreements: tuple[AgreementLine, ...] = ()
+    keys: str = ""
+
+
+class KeyRecords(msgspec.Struct, frozen=True, kw_only=True):
+    """Changes of keys as they cross: of the link, then of each agreement in the order of its id."""
+
+    records: tuple[KeyRecord, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -151,7 +163,7 @@ class Exchange:
         lines = (self._line(item) for item in known)
         # Where only the partner has spoken yet there is nothing to tell it.
         told = (item for item in lines if item != AgreementLine(agreement=item.agreement))
-        return Overview(confirmed=True, agreements=tuple(told))
+        return Overview(confirmed=True, agreements=tuple(told), keys=self.own_key_records(party)[1])
 
     def _line(self, agreement: str) -> AgreementLine:
         """How one agreement stands; a damaged one holds the others of this partner not up."""
@@ -204,6 +216,93 @@ class Exchange:
                 problem = problem or error
         if problem is not None:
             raise problem
+
+    # ---- keys
+
+    def _agreements_with(self, party: str) -> list[str]:
+        return [item.agreement for item in self.store.agreements() if item.partner == party]
+
+    def own_key_records(self, party: str) -> tuple[bytes, str]:
+        """This party's changes of keys, for the partner, and their SHA-256 ("" for none)."""
+        partner = self.partner(party)
+        found = list(partner.own_links)
+        for agreement in self._agreements_with(party):
+            with contextlib.suppress(IntegrityError):  # damaged: its line says so
+                found += key_turns.records_of(self.open_store(agreement))
+        return _encode_records(found)
+
+    def known_key_records(self, party: str) -> str:
+        """The SHA-256 of the partner's changes of keys, as far as they are known here."""
+        partner = self.partner(party)
+        found = list(partner.links)
+        for agreement in self._agreements_with(party):
+            with contextlib.suppress(IntegrityError):
+                found += key_turns.partner_records(self.open_store(agreement))
+        return _encode_records(found)[1]
+
+    def note_told(self, party: str, told: str, links: int) -> None:
+        """The partner has heard of this party's changes of keys; its newest link key signs now."""
+        partner = self.partner(party)
+        if (partner.told, partner.told_links) != (told, links):
+            heard = msgspec.structs.replace(partner, told=told, told_links=links)
+            now = self.clock.now()
+            note = AuditNote(act="keys told", by="node", time=now, detail=partner.name)
+            self.store.save_partner(heard, note)
+
+    def offered_link_key(self, party: str, content: bytes) -> bytes | None:
+        """The newest link key that a partner's own records name, if its identity key vouches for it.
+
+        So a request that brings such records can be signed by a key that they bring.
+        """
+        try:
+            records = _decode_records(content)
+            partner = self._with_links(self.partner(party), records)
+        except (InputError, RefusedError):
+            return None
+        return key_turns.link_keys(partner, self.clock.seconds())[0]
+
+    def _with_links(self, partner: Partner, records: Sequence[KeyRecord]) -> Partner:
+        """A partner with what records say of its link key.
+
+        Raises:
+            RefusedError: a record that does not follow, or is not endorsed.
+        """
+        identity = bytes.fromhex(partner.identity_key)
+        for record in records:
+            if record.purpose != "link":
+                continue
+            self._check_parties(record, partner.party)
+            if key_turns.check_record(
+                record, partner.links, partner.link_key, identity, self.verify
+            ):
+                partner = msgspec.structs.replace(partner, links=(*partner.links, record))
+        return partner
+
+    def _check_parties(self, record: KeyRecord, party: str) -> None:
+        if (record.party, record.partner) != (party, self.party):
+            raise RefusedError("a key record between these two parties", code="keys.record")
+
+    def take_key_records(self, party: str, content: bytes) -> None:
+        """Take a partner's changes of keys: effective at once.
+
+        Raises:
+            RefusedError: one that does not follow those before it, or is not endorsed.
+        """
+        partner = self.partner(party)
+        records = _decode_records(content)
+        changed = self._with_links(partner, records)
+        if changed != partner:
+            now = self.clock.now()
+            note = AuditNote(act="partner's link key", by="node", time=now, detail=partner.name)
+            self.store.save_partner(changed, note)
+        identity = bytes.fromhex(partner.identity_key)
+        for record in records:
+            if record.purpose == "link":
+                continue
+            self._check_parties(record, party)
+            store = self._agreement(party, record.agreement)
+            if store.setting("partner_keys") is not None:
+                key_turns.take_record(store, record, identity, self.verify, self.clock)
 
     # ---- agreements
 
@@ -481,6 +580,15 @@ class Exchange:
         now = self.clock.now()
         note = AuditNote(act=f"exchange.{error.code}", by="node", time=now, detail=str(error))
         store.stop(own.ledger, f"{error.code}: {error}", note)
+
+
+def _encode_records(records: Sequence[KeyRecord]) -> tuple[bytes, str]:
+    content = canonical.encode(KeyRecords(records=tuple(records)))
+    return content, hashlib.sha256(content).hexdigest() if records else ""
+
+
+def _decode_records(content: bytes) -> tuple[KeyRecord, ...]:
+    return canonical.parse(content, KeyRecords, "key records").records
 
 
 def _awaited(store: CopyStore) -> dict[str, int]:

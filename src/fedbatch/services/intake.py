@@ -31,7 +31,15 @@ from fedbatch.standard.records import Record
 from fedbatch.standard.rulebook import finding
 from fedbatch.standard.values import Correction
 
-__all__ = ["Intake", "IntakeReport", "content_digest", "preview", "take_in", "write_journal_entry"]
+__all__ = [
+    "Intake",
+    "IntakeReport",
+    "content_digest",
+    "entries_of",
+    "preview",
+    "take_in",
+    "write_journal_entry",
+]
 
 Report = Callable[[int, int], None]
 
@@ -98,6 +106,15 @@ def take_in(
     work = _Work(file=file, mapping=mapping, intake=intake, reason=reason)
     work.entries += points
     return work.run(extraction, findings)
+
+
+def entries_of(
+    extraction: Extraction, file: SourceFile, mapping: Mapping, intake: Intake
+) -> list[NewJournalEntry]:
+    """Entries for what an extraction says anew, for a source that is read on and on."""
+    work = _Work(file=file, mapping=mapping, intake=intake, reason="the source says otherwise")
+    work.sort(extraction, ())
+    return work.entries
 
 
 def preview(

@@ -1,5 +1,6 @@
 """The own ledger of an agreement: what is written into it, as entries ready to append."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -29,13 +30,20 @@ class Ledgering:
 
 
 def head_signer(signer: Signer, key: str, origin: str) -> Callable[[int, bytes], bytes]:
-    """A function that signs a ledger's head (size, root) with the ledger's key as a C2SP note."""
-    public = signer.public(key)
+    """A function that signs a ledger's head (size, root) with the ledger's key as a C2SP note.
+
+    Which key that is, is asked at each head: while one gives way to another, both sign.
+    """
+    # A key that is not here stops the work before it begins.
+    signer.public(key)
 
     def sign(size: int, root: bytes) -> bytes:
         checkpoint = Checkpoint(origin, size, root)
-        line = sign_checkpoint(checkpoint, public, lambda message: signer.sign(key, message))
-        return render_note(checkpoint.body(), [line])
+        lines = [
+            sign_checkpoint(checkpoint, public, functools.partial(signer.sign_with, public))
+            for public in signer.signing(key)
+        ]
+        return render_note(checkpoint.body(), lines)
 
     return sign
 

@@ -6,6 +6,7 @@ and receipt record in one transaction, and only then is the cosignature given. A
 that gives the kept cosignature again.
 """
 
+import functools
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -58,6 +59,7 @@ from fedbatch.series.instants import micros
 from fedbatch.series.segments import points_hash, read_segment
 from fedbatch.services.agreements import AgreementStore, Keys, load_body, place_of
 from fedbatch.services.intake import content_digest
+from fedbatch.services.key_turns import cosign_turns, ledger_turns
 from fedbatch.services.posting import Post, head_signer
 from fedbatch.standard import canonical, keys, records, registry
 from fedbatch.standard.agreements import AgreementBody
@@ -161,8 +163,12 @@ class Replica:
     new: int = 0
 
     def encode(self) -> bytes:
-        """The receipts as they cross: one line each, the size before the cosignature's line."""
-        return b"".join(b"%d %s" % (size, line) for size, line in self.receipts)
+        """The receipts as they cross: the size before each line of a cosignature."""
+        return b"".join(
+            b"%d %s" % (size, line)
+            for size, lines in self.receipts
+            for line in lines.splitlines(keepends=True)
+        )
 
 
 def decode_receipts(content: bytes) -> list[tuple[int, bytes]]:
@@ -171,13 +177,14 @@ def decode_receipts(content: bytes) -> list[tuple[int, bytes]]:
     Raises:
         InputError: not receipts.
     """
-    receipts = []
+    receipts: dict[int, bytes] = {}
     for row in content.splitlines(keepends=True):
         size, _, line = row.partition(b" ")
         if not size.isdigit() or len(size) > 18:  # noqa: PLR2004 - below 2^63
             raise InputError("a size and a cosignature", found=row[:40].decode("ascii", "replace"))
-        receipts.append((int(size), line))
-    return receipts
+        # While a key gives way to another, both sign: two lines of one size are one receipt.
+        receipts[int(size)] = receipts.get(int(size), b"") + line
+    return list(receipts.items())
 
 
 # ---- giving
@@ -227,13 +234,16 @@ def keep_receipt(replication: Replication, size: int, line: bytes) -> None:
     """
     store = replication.store
     own = store.ledgers()[0]
-    checkpoint = store.checkpoint_at(own.ledger, size)
-    if checkpoint is None or checkpoint.size != size:
+    if not 0 < size <= own.size:
         raise IntegrityError(f"no checkpoint of size {size}", code="receipt.size")
+    checkpoint = store.checkpoint_at(own.ledger, size)
+    is_kept = checkpoint is not None and checkpoint.size == size
+    # One that is kept no longer had later ones within its minute; its receipt is still checked.
+    root = checkpoint.root if checkpoint and is_kept else root_at(store, own.ledger, size)
     partner = _partner_keys(store)
-    head = Checkpoint(own.origin, checkpoint.size, checkpoint.root)
+    head = Checkpoint(own.origin, size, root)
     note = head.body() + b"\n" + line
-    time = verify_cosignature(note, partner.cosigner, bytes.fromhex(partner.cosign_key))
+    time = verify_cosignature(note, partner.cosigner, cosign_turns(store, own))
     store.keep_cosignature(own.ledger, size, line, time)
 
 
@@ -316,7 +326,7 @@ def _take_frame(
             entries,
             frame.note,
             origin=row.origin,
-            public_key=row.key,
+            public_key=ledger_turns(store, row),
             root_at=lambda size: root_at(store, ledger, size),
             writer_root=writer_root,
         )
@@ -344,10 +354,11 @@ def compare(replication: Replication, ledger: str, held: int, note: bytes) -> No
     row = replication.store.ledger(ledger)
     if row.stopped:
         raise _stopped(row)
-    if row.size != held or verify_checkpoint(note, row.origin, row.key).size > held:
+    keys = ledger_turns(replication.store, row)
+    if row.size != held or verify_checkpoint(note, row.origin, keys).size > held:
         return
     try:
-        take_in(row.frontier, row.size, [], note, origin=row.origin, public_key=row.key)
+        take_in(row.frontier, row.size, [], note, origin=row.origin, public_key=keys)
     except IntegrityError as error:
         if error.code in STOPPING:
             _stop(replication, ledger, error, note)
@@ -488,15 +499,14 @@ def _keep(
         heads=judged.heads,
         erased=judged.erased,
     )
-    audit = AuditNote(
-        act="take",
-        by="node",
-        time=replication.clock.now(),
-        detail=f"{row.ledger} {row.size} to {checked.checkpoint.size}",
-    )
+    detail = f"{row.ledger} {row.size} to {checked.checkpoint.size}"
+    is_live = all(head is not None and head.type == "points" for head in judged.heads)
+    audit = AuditNote(act="take", by="node", time=replication.clock.now(), detail=detail)
     own = replication.store.ledgers()[0]
     sign = head_signer(replication.signer, f"agreement/{judged.body.id}/ledger", own.origin)
-    replication.store.take(taken, audit, answer=judged.answer(checked.checkpoint.size), sign=sign)
+    replication.store.take(
+        taken, None if is_live else audit, answer=judged.answer(checked.checkpoint.size), sign=sign
+    )
     replica.missing += judged.missing
     replica.size = checked.checkpoint.size
     replica.new += len(entries)
@@ -519,18 +529,18 @@ def _judge_all(
 
 
 def _cosign(replication: Replication, checkpoint: Checkpoint, time: int) -> bytes:
-    """This party's dated line under a checkpoint of the partner's."""
+    """This party's dated line under a checkpoint of the partner's; two while its key changes."""
     own = msgspec.json.decode(replication.store.setting("own_keys") or b"", type=Keys)
     name = f"agreement/{replication.agreement}/cosign"
-    line = cosign_checkpoint(
-        checkpoint,
-        own.cosigner,
-        bytes.fromhex(own.cosign_key),
-        time,
-        lambda message: replication.signer.sign(name, message),
-    )
+    signer = replication.signer
+    lines = [
+        cosign_checkpoint(
+            checkpoint, own.cosigner, public, time, functools.partial(signer.sign_with, public)
+        )
+        for public in signer.signing(name)
+    ]
     body = checkpoint.body()
-    return render_note(body, [line])[len(body) + 1 :]
+    return render_note(body, lines)[len(body) + 1 :]
 
 
 class _Judged:

@@ -119,10 +119,15 @@ class Declaring:
             index = _index_of(parameters, parameter)
             if index == len(parameters):
                 parameters.append(parameter)
+            elif parameters[index].sampling_model != parameter.sampling_model:
+                # How a source samples may change; what was measured before stays as it was.
+                parameters[index] = msgspec.structs.replace(
+                    parameters[index], sampling_model=parameter.sampling_model
+                )
             columns[f"{index}.{parameter.role}"] = draft.block.columns[f"{at}.{parameter.role}"]
         block = Block(draft.block.times, columns, draft.block.rows)
         declared = msgspec.structs.replace(known, parameters=tuple(parameters))
-        if len(parameters) > len(known.parameters):
+        if declared != known:
             self._enter(declared, head)
         return declared, block
 

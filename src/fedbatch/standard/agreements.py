@@ -17,9 +17,11 @@ __all__ = [
     "AgreedSpecification",
     "AgreedTest",
     "AgreementBody",
+    "Balance",
     "Cadence",
     "Calendar",
     "ClockTerm",
+    "Derive",
     "Effective",
     "Limit",
     "LimitKind",
@@ -100,6 +102,32 @@ class Rounding(Frozen, frozen=True, kw_only=True):
     decimals: int | None = None
 
 
+class Derive(Frozen, frozen=True, kw_only=True):
+    """That a result must equal what a series says: `rule` over the result's step, or `at` its time.
+
+    `of` and `of_role` name the series' parameter; `tolerance`, in the parameter's unit, is borne.
+    """
+
+    rule: Literal["minimum", "maximum", "mean", "at"]
+    of: str
+    tolerance: str
+    of_role: Literal["PV", "SP", "OUT"] = "PV"
+
+
+class Balance(Frozen, frozen=True, kw_only=True):
+    """That what counters say went in is what a weight gained, over an element.
+
+    `counted` are codes of totalisers, of which the first is judged; the difference may be so great a
+    share of what the first counted. `factor` turns the sum into the weight's unit.
+    """
+
+    counted: tuple[str, ...]
+    weighed: str
+    element: str
+    tolerance_share: str
+    factor: str = "1"
+
+
 class AgreedParameter(Frozen, frozen=True, kw_only=True):
     """A parameter: the agreement's code for a term at a class, position, qualifier and role.
 
@@ -121,6 +149,7 @@ class AgreedParameter(Frozen, frozen=True, kw_only=True):
     limits: tuple[Limit, ...] = ()
     rounding: Rounding = Rounding()
     sampling: Sampling = Sampling(kind="per_batch")
+    derive: Derive | None = None
     established_condition: bool = False
 
 
@@ -242,6 +271,7 @@ class AgreementBody(Frozen, frozen=True, kw_only=True):
     parameters: tuple[AgreedParameter, ...]
     rights: tuple[Right, ...]
     specifications: tuple[AgreedSpecification, ...] = ()
+    balances: tuple[Balance, ...] = ()
     day_origin: Literal[0, 1] | None = None
     window_tolerance: str | None = None
     cadence: tuple[Cadence, ...] = ()

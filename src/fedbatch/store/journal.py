@@ -78,7 +78,7 @@ class Journal:
     def append(
         self,
         entries: Sequence[NewJournalEntry],
-        note: AuditNote,
+        note: AuditNote | None,
         *,
         held: Sequence[HeldItem] = (),
         closed: Sequence[str] = (),
@@ -110,7 +110,8 @@ class Journal:
             if followed is not None:
                 kept = (followed.path, followed.offset, followed.header_sha256)
                 database.insert("followed", [kept], conflict="replace")
-            write_audit(database, note)
+            if note is not None:
+                write_audit(database, note)
         return first
 
     def _write_held(self, held: Sequence[HeldItem], closed: Sequence[str]) -> None:

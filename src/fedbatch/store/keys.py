@@ -5,6 +5,8 @@ import hmac
 import os
 import secrets
 import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -13,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from fedbatch.errors import InputError
 from fedbatch.store.objects import write_durably
 
-__all__ = ["HomeIds", "KeyRing", "is_signed"]
+__all__ = ["HomeIds", "KeyFile", "KeyRing", "is_signed"]
 
 _PRIVATE = 0o600
 _KEY_BYTES, _CHECK_BYTES = 32, 8
@@ -56,12 +58,56 @@ def _checked(name: str) -> str:
     return name
 
 
-class KeyRing:
-    """The private keys of a node by name: `identity`, `link/<partner>`, `ledger/<agreement>`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFile:
+    """A file of the key folder: its name there, its bytes, when it was made (nanoseconds)."""
 
-    def __init__(self, folder: Path) -> None:
+    name: str
+    content: bytes
+    made_ns: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a key or secret is as it was written; other files have no check here."""
+        if not self.name.endswith((".key", ".secret")) or self.name == "tls.key":
+            return True
+        return _with_check(self.content[:_KEY_BYTES]) == self.content
+
+    @property
+    def public(self) -> bytes | None:
+        """The public key of a key; None of a secret or another file."""
+        if not self.name.endswith(".key") or self.name == "tls.key" or not self.is_whole:
+            return None
+        private = Ed25519PrivateKey.from_private_bytes(self.content[:_KEY_BYTES])
+        return private.public_key().public_bytes_raw()
+
+
+def _nothing_said(name: str) -> Sequence[bytes]:
+    del name
+    return ()
+
+
+class KeyRing:
+    """The private keys of a node by name: `identity`, `link/<partner>`, `agreement/<id>/ledger`.
+
+    A key that took another's place lies beside it, as `link/<partner>-2`. Which one of them signs is
+    said by key records, not by file names: `signing` gives the public keys that sign under a name
+    now, the current one first, or nothing where the name has one key alone.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        signing: Callable[[str], Sequence[bytes]] = _nothing_said,
+        *,
+        is_lost: bool = False,
+    ) -> None:
+        """Open a key folder; with `is_lost` nothing is made anew in it, as a backup must come back."""
         self._folder = folder
+        self._signing = signing
+        self._is_lost = is_lost
         self._loaded: dict[str, Ed25519PrivateKey] = {}
+        self._by_public: dict[bytes, Ed25519PrivateKey] = {}
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{_checked(name)}.key"
@@ -70,10 +116,28 @@ class KeyRing:
         """Make the key if there is none, and return its public key."""
         path = self._path(name)
         if not path.exists():
+            self._check_not_lost(name)
             key = Ed25519PrivateKey.generate()
             content = _with_check(key.private_bytes_raw())
             write_durably(path, content, mode=_PRIVATE, only_first=True)
-        return self.public(name)
+        return self._private(name).public_key().public_bytes_raw()
+
+    def _check_not_lost(self, name: str) -> None:
+        if self._is_lost:
+            raise InputError(
+                "the keys of this home",
+                where=name,
+                found="none",
+                advice="`fedbatch keys restore FILE` brings them back.",
+                code="key.lost",
+            )
+
+    def create_next(self, name: str) -> bytes:
+        """Make a further key of a name, and return its public key."""
+        number = 1
+        while self._path(f"{name}-{number}" if number > 1 else name).exists():
+            number += 1
+        return self.create(f"{name}-{number}" if number > 1 else name)
 
     def _private(self, name: str) -> Ed25519PrivateKey:
         key = self._loaded.get(name)
@@ -82,21 +146,90 @@ class KeyRing:
             self._loaded[name] = key
         return key
 
+    def signing(self, name: str) -> Sequence[bytes]:
+        """The public keys that sign under a name now, the current one first.
+
+        Raises:
+            InputError: there is no such key.
+        """
+        return self._signing(name) or (self._private(name).public_key().public_bytes_raw(),)
+
     def public(self, name: str) -> bytes:
         """The public key of a name, 32 bytes."""
-        return self._private(name).public_key().public_bytes_raw()
+        return self.signing(name)[0]
 
     def sign(self, name: str, message: bytes) -> bytes:
         """The signature of a message, 64 bytes."""
-        return self._private(name).sign(message)
+        return self.sign_with(self.public(name), message)
+
+    def has(self, public: bytes) -> bool:
+        """Whether the private half of a public key is here."""
+        return self._find(public) is not None
+
+    def sign_with(self, public: bytes, message: bytes) -> bytes:
+        """The signature of a message by the key of this public half.
+
+        Raises:
+            InputError: its private half is not here.
+        """
+        key = self._find(public)
+        if key is None:
+            name = public.hex()[:16]
+            raise InputError("the key of a public key", where=name, found="none", code="key.lost")
+        return key.sign(message)
+
+    def _find(self, public: bytes) -> Ed25519PrivateKey | None:
+        if public not in self._by_public:
+            for item in self.files():
+                known = item.public
+                if known is not None:
+                    private = Ed25519PrivateKey.from_private_bytes(item.content[:_KEY_BYTES])
+                    self._by_public[known] = private
+        return self._by_public.get(public)
 
     def secret(self, name: str) -> bytes:
         """32 secret bytes of a name, made at first use."""
         path = self._folder / f"{_checked(name)}.secret"
         if not path.exists():
+            self._check_not_lost(name)
             content = _with_check(secrets.token_bytes(_KEY_BYTES))
             write_durably(path, content, mode=_PRIVATE, only_first=True)
         return _read_checked(path, name)
+
+    def has_secret(self, name: str) -> bool:
+        """Whether a secret of this name is here."""
+        return (self._folder / f"{_checked(name)}.secret").exists()
+
+    def files(self) -> list[KeyFile]:
+        """Every file of the folder that a backup must hold, by name."""
+        found = []
+        for path in sorted(self._folder.rglob("*")):
+            if path.suffix in {".key", ".secret", ".crt"} and not path.name.startswith("."):
+                name = str(path.relative_to(self._folder))
+                made_ns = path.stat().st_mtime_ns
+                found.append(KeyFile(name=name, content=path.read_bytes(), made_ns=made_ns))
+        return found
+
+    def put_back(self, item: KeyFile) -> None:
+        """Write a file of a backup, with the time of its making; one that stands there is replaced.
+
+        Raises:
+            InputError: a name that leaves the folder, or no whole key.
+        """
+        stem, dot, suffix = item.name.rpartition(".")
+        if not dot or suffix not in {"key", "secret", "crt"} or not item.is_whole:
+            raise InputError("a key file as it was written", where=item.name, found="another")
+        path = self._folder / f"{_checked(stem)}.{suffix}"
+        mode = 0o644 if suffix == "crt" else _PRIVATE
+        write_durably(path, item.content, mode=mode)
+        os.utime(path, ns=(item.made_ns, item.made_ns))
+        self._loaded.clear()
+        self._by_public.clear()
+
+    def set_aside(self, name: str, label: str) -> None:
+        """Rename a file, so that it is used no longer and still is not lost."""
+        path = self._folder / name
+        path.rename(path.with_name(f"{path.name}.{label}"))
 
     def verify(self) -> list[str]:
         """What is wrong with the key files, one by one."""

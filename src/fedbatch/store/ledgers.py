@@ -74,6 +74,8 @@ create table object (
 _SELECT_HEAD = (
     "select type, key, idx, version, digest, entry_id, withdrawn from head where ledger = ?"
 )
+# Stands for the run mark of a store that was restored; no machine and file has it.
+_RESTORED = b"restored"
 SignHead = Callable[[int, bytes], bytes]
 
 
@@ -95,6 +97,8 @@ class Ledgers:
             self.keep_setting("run_mark", self._mark)
         # A copy, a restored backup or another machine: it may be behind what the partner holds.
         self.is_restored = kept is not None and kept != self._mark
+        # Restored on purpose: being behind is expected, and what is missing will be fetched.
+        self.is_awaited = kept == _RESTORED
 
     def close(self) -> None:
         """Close the file."""
@@ -104,7 +108,19 @@ class Ledgers:
         """The partner was heard and holds nothing that is missing here: appending is safe again."""
         if self.is_restored:
             self.keep_setting("run_mark", self._mark)
-            self.is_restored = False
+            self.is_restored = self.is_awaited = False
+
+    def mark_restored(self) -> None:
+        """This store was restored on purpose: it appends nothing until the partner was heard."""
+        self.keep_setting("run_mark", _RESTORED)
+        self.is_restored = self.is_awaited = True
+
+    def _is_still_restored(self) -> bool:
+        """Whether it is; another process may have heard the partner meanwhile."""
+        if self.is_restored:
+            kept = self.setting("run_mark")
+            self.is_restored, self.is_awaited = kept != self._mark, kept == _RESTORED
+        return self.is_restored
 
     def data_version(self) -> int:
         """Changes when another process has written."""
@@ -167,13 +183,36 @@ class Ledgers:
         with self._database.writing():
             self._database.insert("setting", [(name, content)], conflict="replace")
 
+    def change(
+        self,
+        make: Callable[[], tuple[Mapping[str, bytes], int | None]],
+        note: AuditNote,
+        sign: SignHead,
+    ) -> None:
+        """Keep settings made from what stands here, in one transaction with that reading.
+
+        `make` gives them, and a size: checkpoints of the own ledger above it are signed anew, under
+        what the settings then say; None: none are.
+        """
+        with self._database.writing():
+            settings, above = make()
+            self._database.insert("setting", list(settings.items()), conflict="replace")
+            if above is not None:
+                ledger = self.ledgers()[0].ledger
+                for row in self.checkpoints(ledger):
+                    if row.size > above:
+                        note_again = sign(row.size, row.root)
+                        change = {"ledger": ledger, "size": row.size}
+                        self._database.update("checkpoint", change, {"note": note_again})
+            write_audit(self._database, note)
+
     # ---- the own ledger
 
     def append(
         self,
         ledger: str,
         entries: Sequence[NewLedgerEntry],
-        note: AuditNote,
+        note: AuditNote | None,
         sign: SignHead,
         *,
         settings: Mapping[str, bytes] = MappingProxyType({}),
@@ -182,7 +221,8 @@ class Ledgers:
         with self._database.writing():
             self._database.insert("setting", list(settings.items()), conflict="replace")
             appended = self._append(self.ledger(ledger), entries, sign)
-            write_audit(self._database, note)
+            if note is not None:
+                write_audit(self._database, note)
         return appended
 
     def _append(
@@ -191,7 +231,7 @@ class Ledgers:
         if not row.is_own:
             raise InputError("an own ledger", found=row.ledger, code="ledger.not_own")
         _check_frontier(row)
-        if self.is_restored:
+        if self._is_still_restored():
             raise RefusedError(
                 "this home was restored or moved; it appends once the partner has been heard"
                 " (`fedbatch sync`, or `fedbatch serve`)",
@@ -219,6 +259,7 @@ class Ledgers:
             note = sign(frontier.size, root)
             checkpoint = CheckpointRow(size=frontier.size, root=root, note=note)
             self._write_checkpoint(row.ledger, checkpoint)
+            self._thin_checkpoints(row.ledger, frontier.size)
         return frontier
 
     def _read_back(self, ledger: str, start: int, leaves: Sequence[bytes]) -> list[bytes]:
@@ -295,6 +336,23 @@ class Ledgers:
         kept = (ledger, row.size, row.root, row.note, row.cosignature, row.cosigned_at)
         self._database.insert("checkpoint", [kept], conflict="replace")
 
+    def _thin_checkpoints(self, ledger: str, size: int) -> None:
+        """Of an older bundle's checkpoints keep its end and the last cosigned of each minute.
+
+        A live ledger signs one a flush; each would cost more than the points it covers.
+        """
+        if size % BUNDLE_ENTRIES_MAX or size < 2 * BUNDLE_ENTRIES_MAX:
+            return
+        last = size - BUNDLE_ENTRIES_MAX
+        rows = self._database.rows(
+            "select size, cosigned_at from checkpoint where ledger = ? and size > ? and size < ?"
+            " order by size",
+            (ledger, last - BUNDLE_ENTRIES_MAX, last),
+        )
+        kept = {time // 60: at for at, time in rows if time}
+        gone = [(ledger, at) for at, _ in rows if at not in kept.values()]
+        self._database.execute_many("delete from checkpoint where ledger = ? and size = ?", gone)
+
     def keep_cosignature(self, ledger: str, size: int, cosignature: bytes, time: int) -> None:
         """Keep the partner's receipt of an own checkpoint; a kept one stays as it is."""
         with self._database.writing():
@@ -309,7 +367,7 @@ class Ledgers:
     def take(
         self,
         taken: Taken,
-        note: AuditNote,
+        note: AuditNote | None,
         *,
         answer: Sequence[NewLedgerEntry] = (),
         sign: SignHead | None = None,
@@ -331,10 +389,12 @@ class Ledgers:
             self._write_heads(taken.ledger, taken.first, taken.heads)
             self._write_tree(held, taken.frontier)
             self._write_checkpoint(taken.ledger, taken.checkpoint)
+            self._thin_checkpoints(taken.ledger, taken.checkpoint.size)
             self._erase(taken.ledger, taken.erased)
             if answer and sign is not None:
                 self._append(self.ledgers()[0], answer, sign)
-            write_audit(self._database, note)
+            if note is not None:
+                write_audit(self._database, note)
         if taken.erased:
             # Else the log beside the database would hold the erased bytes until it is folded in.
             self._database.fold_log()

@@ -39,6 +39,14 @@ class Files:
         """Create one folder; there already is a no-op."""
         folder.mkdir(exist_ok=True)
 
+    def sync_file(self, path: Path) -> None:
+        """Make the bytes of a file durable that somebody else has written."""
+        handle = os.open(path, os.O_RDWR)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
     def sync_folder(self, folder: Path) -> None:
         """Make the names in a folder durable."""
         handle = os.open(folder, os.O_RDONLY)

@@ -332,6 +332,10 @@ class Views:
         sql = f"select * from series where batch in ({marks}) order by ledger, idx"  # noqa: S608 - question marks
         return self._database.rows(sql, batches)
 
+    def every_series(self) -> list[Row]:
+        """ledger, series, idx, batch of every series."""
+        return self._database.rows("select * from series order by ledger, idx")
+
     def sealed(self, ledger: str, series: str) -> list[int]:
         """The indexes of the entries that seal a series, in the ledger's order."""
         rows = self._database.rows(

@@ -225,7 +225,6 @@ def test_a_segment_of_another_series_or_ledger_is_none_of_this(small: Block) -> 
             "segment.content",
         ),
     ],
-    ids=str,
 )
 def test_other_fields_types_and_order_are_refused(fields: dict[str, object], code: str) -> None:
     with pytest.raises(InputError) as refused:

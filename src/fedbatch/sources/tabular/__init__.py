@@ -11,6 +11,7 @@
 Numbers, dates and missing values are not interpreted here: that is the mapping's matter.
 """
 
+from fedbatch.sources.tabular.columnar import read_columns
 from fedbatch.sources.tabular.grid import Grid
 from fedbatch.sources.tabular.guards import Bounds
 from fedbatch.sources.tabular.layout import Layout
@@ -43,6 +44,7 @@ __all__ = [
     "is_whole",
     "list_sheets",
     "open_for_extraction",
+    "read_columns",
     "read_file",
     "read_part",
     "read_sheets",

@@ -1,0 +1,78 @@
+"""backup, restore: a home kept safe, and brought back."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fedbatch.cli.output import As, HomeOption, Json, guarded, say, show_json
+from fedbatch.cli.progress import progress_bar
+
+__all__ = ["add_to"]
+
+
+@guarded
+def backup(
+    target: Annotated[Path, typer.Argument(help="A new folder, or a new file that ends in .tar.")],
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="Write the manifest here too, to be kept apart from the backup."),
+    ] = None,
+    home: HomeOption = None,
+    as_: As = None,
+    as_json: Json = False,
+) -> None:
+    """Back up this home while it is in use. Keys are not in it: see `fedbatch keys backup`.
+
+    JSON: {backup, files, bytes, journal_size, journal_link, missing: [text]}
+    """
+    from fedbatch.node.backups import back_up
+    from fedbatch.node.home import Home
+    from fedbatch.node.settings import find_home
+
+    with Home(find_home(home)) as here:
+        admin = here.acting(as_, "node admin")
+        with progress_bar("backing up", quiet=as_json) as report:
+            made = back_up(here, admin, target, report, manifest=manifest)
+    if as_json:
+        show_json(made)
+    else:
+        say(f"{made.files} files, {made.bytes:,} bytes, are in {target}.")
+        say(f"Journal: {made.journal_size} entries, head {made.journal_link}.")
+        for name in made.missing:
+            say(f"MISSING or damaged here, so not in the backup: {name}")
+    if made.missing:
+        raise typer.Exit(1)
+
+
+@guarded
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="BACKUP", help="The backup's folder or file.")],
+    home: Annotated[Path, typer.Argument(help="The new home; not there yet, or empty.")],
+    manifest: Annotated[
+        Path | None, typer.Option(help="The manifest that was kept apart; it must be equal.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Restore a backup into a new home; every hash is checked before anything is written.
+
+    The home takes in but posts nothing until its partners were heard. Stop the old home first, for
+    good.
+
+    JSON: {home, party, made_at, files, bytes, agreements: [text]}
+    """
+    from fedbatch.node.backups import restore as restore_home
+
+    with progress_bar("restoring", quiet=as_json) as report:
+        done = restore_home(source, home, report, manifest=manifest)
+    if as_json:
+        show_json(done)
+        return
+    say(f"{done.files} files of {done.party}, as of {done.made_at}, are in {home}.")
+    say(f"Next: `fedbatch keys restore FILE --home {home}`, then `fedbatch sync` or `serve`.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(backup)
+    app.command()(restore)

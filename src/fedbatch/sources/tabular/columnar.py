@@ -1,0 +1,138 @@
+"""Plain delimited texts read in columns, for files of points: no object a cell.
+
+What this cannot read exactly as `read_file` does (quotes, other encodings, ragged or blank rows) it
+does not read at all; the caller then reads the file cell by cell.
+"""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, overload
+
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+from typing_extensions import override
+
+from fedbatch.mapping.tables import Column, SourceFile, Table
+from fedbatch.sources.tabular.guards import BOUNDS, Bounds, Loaded, load
+from fedbatch.sources.tabular.layout import DETECT, Layout, cut
+from fedbatch.sources.tabular.reading import Reading
+from fedbatch.sources.tabular.text import read_text, sniff
+
+__all__ = ["ArrowTexts", "read_columns"]
+
+# Enough lines to find delimiter, header and unit row by.
+_HEAD_BYTES = 1 << 16
+_BLOCK_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArrowTexts(Sequence[str]):
+    """A column's texts as an Arrow array, for whoever can use it whole."""
+
+    array: Any
+
+    @override
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    @override
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            return list(self.array[index].to_pylist())
+        return str(self.array[index].as_py())
+
+    def __arrow_array__(self, type: Any = None) -> Any:  # noqa: A002 - Arrow's own name
+        """The array itself: what `pyarrow.array` makes of this sequence."""
+        del type
+        return self.array
+
+
+def read_columns(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -> Reading | None:
+    """A file's table in columns, or None where it must be read cell by cell.
+
+    Raises:
+        InputError: as `read_file`.
+    """
+    loaded = load(path, bounds)
+    content = loaded.content
+    is_plain = loaded.kind == "text" and b'"' not in content and content.endswith(b"\n")
+    if not is_plain or layout.encoding not in {None, "utf-8"} or not _is_utf8(content):
+        return None
+    head = _head(loaded)
+    table = cut(
+        read_text(head, bounds, encoding="utf-8", delimiter=layout.delimiter), layout, path.name
+    )
+    if table.hidden_rows or not table.rows:
+        return None
+    mark = layout.delimiter or sniff(path.name, head.content.decode("utf-8-sig"))
+    first = int(table.rows[0])
+    columns = _read(content, mark, first - 1, len(table.columns))
+    if columns is None or any(not column.header.strip() for column in table.columns):
+        return None
+    return Reading(
+        file=SourceFile(name=loaded.name, size_bytes=len(content), sha256=loaded.sha256),
+        tables=(_whole(table, columns, first),),
+        findings=table.findings,
+    )
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    if b"\0" in content:
+        return False
+    return b"\r" not in content or content.count(b"\r") == content.count(b"\r\n")
+
+
+def _head(loaded: Loaded) -> Loaded:
+    part = loaded.content[:_HEAD_BYTES]
+    part = part[: part.rfind(b"\n") + 1]
+    return replace(loaded, content=part, sha256=hashlib.sha256(part).hexdigest())
+
+
+def _read(content: bytes, mark: str, skipped: int, count: int) -> list[Any] | None:
+    names = [str(index) for index in range(count)]
+    try:
+        table = arrow_csv.read_csv(
+            io.BytesIO(content),
+            read_options=arrow_csv.ReadOptions(
+                skip_rows=skipped, column_names=names, block_size=_BLOCK_BYTES
+            ),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=mark, quote_char=False, ignore_empty_lines=False
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                strings_can_be_null=False,
+                check_utf8=False,
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    return [table.column(name).combine_chunks() for name in names]
+
+
+def _whole(head: Table, columns: list[Any], first: int) -> Table:
+    return replace(
+        head,
+        rows=range(first, first + len(columns[0])),
+        columns=tuple(
+            Column(
+                index=column.index,
+                header=column.header,
+                texts=ArrowTexts(columns[place]),
+                group=column.group,
+                unit=column.unit,
+            )
+            for place, column in enumerate(head.columns)
+        ),
+    )

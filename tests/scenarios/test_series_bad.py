@@ -1,0 +1,290 @@
+"""Bad series: a clear finding or a clear refusal, and nothing that was promised is lost."""
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from typing_extensions import override
+
+from fedbatch.errors import FedbatchError, InputError, StoreError
+from fedbatch.node.findings import read_findings
+from fedbatch.node.following import Follower
+from fedbatch.node.importing import confirm_mapping, load_mappings
+from fedbatch.node.overview import read_status
+from fedbatch.node.series import load_series, series_block
+from fedbatch.node.verifying import verify_home
+from fedbatch.series.blocks import Block, Column, column_points, count
+from fedbatch.series.instants import micros
+from fedbatch.series.segments import points_hash, write_segment
+from fedbatch.standard import records
+from fedbatch.standard.agreements import Right
+from fedbatch.standard.envelope import read_entry
+from fedbatch.store.objects import Files, ObjectFolder
+from tests.scenarios.making import AGREED, Link, are_equal, envelope, forge, linked
+from tests.scenarios.test_series import HEADERS, RIGHTS, deliver, line, press_file, speeds
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Link]:
+    with linked(tmp_path, mappings=("press",), rights=RIGHTS) as one:
+        yield one
+
+
+def rules_of(made: Link, *lines: str) -> dict[str, str]:
+    report = made.cmo.take(press_file(made, *lines))
+    return {item.rule: item.found for item in report.findings}
+
+
+# ---- what a source may do
+
+
+def test_times_that_run_backwards_are_found_and_every_point_is_kept(made: Link) -> None:
+    found = rules_of(made, line("06:00:20"), line("06:00:10", speed="7.0"), line("06:00:30"))
+    assert "series.backwards" in found
+    made.cmo.share(AGREED)
+    made.settle()
+    assert [number for _, number in speeds(made)] == [70, 1000, 1000]
+
+
+def test_a_clock_that_is_a_day_ahead_is_found(made: Link) -> None:
+    ahead = line("06:00:00").replace("2026-02-01", "2026-03-04")
+    assert "clock.skew" in rules_of(made, ahead)
+    assert "clock.skew" not in rules_of(made, line("06:00:00"))
+
+
+def test_doubled_points_are_found_and_both_are_kept(made: Link) -> None:
+    found = rules_of(made, line("06:00:00"), line("06:00:00", speed="7.0"), line("06:00:10"))
+    assert "series.duplicate" in found
+    made.cmo.share(AGREED)
+    made.settle()
+    assert sorted(number for _, number in speeds(made)) == [70, 1000, 1000]
+
+
+def test_numbers_beyond_eighteen_digits_are_kept_as_texts(made: Link) -> None:
+    huge = "1234567890123456789.5"
+    assert "series.text" in rules_of(made, line("06:00:00", speed=huge), line("06:00:10"))
+    made.cmo.share(AGREED)
+    made.settle()
+    (item,) = load_series(made.sponsor.home, "B1")
+    column = series_block(made.sponsor.home, item).columns["PRESS.SPEED.PV"]
+    assert [mark.raw for mark in column.marks.values()] == [huge]
+
+
+def test_an_export_that_grows_a_column_half_way_is_refused_whole(made: Link) -> None:
+    with pytest.raises(InputError, match="the columns of a confirmed mapping"):
+        rules_of(made, line("06:00:00"), line("06:00:10") + ";99")
+    assert made.cmo.home.journal.heads(("sealed",)) == {}
+
+
+def live(made: Link, name: str = "live.csv") -> tuple[Follower, Path]:
+    """The press's mapping as that of a growing file."""
+    (mapping,) = load_mappings(made.cmo.home)
+    changed = msgspec.structs.replace(mapping, precedence="live", source="press-live")
+    confirm_mapping(made.cmo.home, changed, made.cmo.person)
+    path = press_file(made, line("06:00:00"), name=name)
+    return Follower(made.cmo.home, [path], made.cmo.person, shares=True), path
+
+
+def test_a_followed_file_whose_header_changes_is_refused_and_nothing_is_lost(made: Link) -> None:
+    follower, path = live(made)
+    assert follower.turn().points == 12
+    path.write_text(path.read_text().replace("tbl_speed", "speed2") + line("06:00:10") + "\n")
+    turn = follower.turn()
+    assert turn.points == 0
+    assert "live.csv" in turn.refused
+    path.write_text("\n".join([HEADERS, line("06:00:00"), line("06:00:10"), ""]))
+    assert follower.turn().points == 12
+
+
+def test_a_followed_file_that_became_shorter_is_refused(made: Link) -> None:
+    follower, path = live(made)
+    follower.turn()
+    path.write_text(HEADERS + "\n" + line("06:00:10")[:30])
+    assert "file.shrunk" in str(follower.turn().refused)
+
+
+def test_half_a_line_waits_for_its_end(made: Link) -> None:
+    follower, path = live(made)
+    follower.turn()
+    text = path.read_text()
+    path.write_text(text + line("06:00:10")[:25])
+    assert follower.turn().points == 0
+    path.write_text(text + line("06:00:10") + "\n")
+    assert follower.turn().points == 12
+
+
+def test_followed_points_are_taken_once_whatever_restarts(made: Link) -> None:
+    follower, path = live(made)
+    assert follower.turn().points == 12
+    made.restart(made.cmo)
+    again = Follower(made.cmo.home, [path], made.cmo.person, shares=True)
+    assert again.turn().points == 0
+    path.write_text(path.read_text() + line("06:00:10", speed="7.0") + "\n")
+    assert again.turn().points == 12
+    made.settle()
+    (item,) = load_series(made.sponsor.home, "B1")
+    points = column_points(series_block(made.sponsor.home, item), "PRESS.SPEED.PV")
+    assert points.numbers.tolist() == [1000, 70]
+
+
+# ---- what a partner may do
+
+
+def sealed_data(made: Link, content: bytes, block: Block, **changes: object) -> dict[str, object]:
+    store = made.cmo.home.ledgers(AGREED)
+    own = store.ledgers()[0].ledger
+    (head,) = store.heads(own, ("series",)).values()
+    name = made.cmo.home.agreement_objects(AGREED).write(content)
+    return {
+        "complete_until": "2026-02-01T06:00:00Z",
+        "count": count(block),
+        "first": "2026-02-01T05:30:00Z",
+        "from": "2026-02-01T05:30:00Z",
+        "last": "2026-02-01T05:30:00Z",
+        "late": False,
+        "points_hash": points_hash(block),
+        "sealed": "sealed-x",
+        "segment": {"bytes": len(content), "sha256": name},
+        "series": head.key[0],
+        "to": "2026-02-01T05:30:01Z",
+        "version": 1,
+        **changes,
+    }
+
+
+def one_point(name: str = "PRESS.SPEED.PV") -> Block:
+    times = np.array([micros("2026-02-01T05:30:00Z")], dtype=np.int64)
+    return Block(times, {name: Column(1, np.array([77], dtype=np.int64))})
+
+
+def segment(made: Link, block: Block, *, ledger: str = "", series: str = "") -> bytes:
+    store = made.cmo.home.ledgers(AGREED)
+    own = store.ledgers()[0].ledger
+    (head,) = store.heads(own, ("series",)).values()
+    return write_segment(block, ledger=ledger or own, series=series or head.key[0], parameters=[])
+
+
+def refusals(made: Link) -> list[str]:
+    return [
+        row.finding.rule
+        for row in read_findings(made.sponsor.home)
+        if row.finding.effect == "refused"
+    ]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["truncated", "other ledger", "other series", "other points", "not agreed", "other time"],
+)
+def test_a_segment_that_is_not_what_its_entry_says_is_refused(made: Link, kind: str) -> None:
+    deliver(made, line("06:00:00"))
+    block = one_point("SECRET.PV" if kind == "not agreed" else "PRESS.SPEED.PV")
+    content = segment(
+        made,
+        block,
+        ledger="ledger-of-another" if kind == "other ledger" else "",
+        series="s-of-another" if kind == "other series" else "",
+    )
+    if kind == "truncated":
+        content = content[:-20]
+    data = sealed_data(made, content, block)
+    if kind == "other points":
+        data["points_hash"] = "0" * 64
+    if kind == "other time":
+        data["from"] = "2026-02-01T05:31:00Z"
+    forge(made.cmo, AGREED, [envelope(made.cmo, made.sponsor, "sealed", data)])
+    store = made.cmo.home.ledgers(AGREED)
+    own = store.ledgers()[0]
+    made.settle()
+    assert refusals(made) == ["series.segment"]
+    assert made.sponsor.home.ledgers(AGREED).ledgers()[1].size == own.size
+    assert [number for _, number in speeds(made)] == [1000]
+
+
+def test_the_same_segment_rightly_told_is_taken(made: Link) -> None:
+    """The negative control of the refusals above."""
+    deliver(made, line("06:00:00"))
+    block = one_point()
+    data = sealed_data(made, segment(made, block), block)
+    forge(made.cmo, AGREED, [envelope(made.cmo, made.sponsor, "sealed", data)])
+    made.settle()
+    assert refusals(made) == []
+    assert [number for _, number in speeds(made)] == [1000, 77]
+
+
+def test_a_segment_that_is_announced_and_never_comes_holds_its_ledger_and_is_seen(
+    made: Link,
+) -> None:
+    deliver(made, line("06:00:00"))
+    made.cmo.take(press_file(made, line("06:00:00"), line("06:00:10")))
+    made.cmo.share(AGREED)
+    before = made.sponsor.home.ledgers(AGREED).ledgers()[1].size
+    folder = made.cmo.home.agreement_folder(AGREED) / "objects"
+    newest = max(folder.glob("??/*"), key=lambda path: path.stat().st_mtime_ns)
+    aside = newest.with_name(".aside")
+    newest.rename(aside)
+    for _ in range(2):
+        moved = made.world.try_sync(made.dialer, made.listener)
+        problem = str(moved) if isinstance(moved, FedbatchError) else str(moved.refusals)
+        assert "objects" in problem
+    assert made.sponsor.home.ledgers(AGREED).ledgers()[1].size == before
+    assert read_status(made.cmo.home).agreements[0].backlog > 0
+    aside.rename(newest)
+    made.settle()
+    assert are_equal(made)
+    assert len(speeds(made)) == 2
+
+
+# ---- what a disk may do
+
+
+class FullDisk(Files):
+    """No room for any object."""
+
+    @override
+    def write(self, path: Path, content: bytes, mode: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_disk_that_is_full_while_sealing_loses_nothing(made: Link) -> None:
+    home = made.cmo.home
+    journal = home.journal.size()
+    real = home.journal_objects
+    home.__dict__["journal_objects"] = ObjectFolder(
+        home.path / "journal" / "objects", files=FullDisk()
+    )
+    with pytest.raises(StoreError):
+        made.cmo.take(press_file(made, line("06:00:00")))
+    assert home.journal.size() == journal
+    home.__dict__["journal_objects"] = real
+    deliver(made, line("06:00:00"))
+    assert [number for _, number in speeds(made)] == [1000]
+    for node in (made.cmo, made.sponsor):
+        assert verify_home(node.home).wrong == []
+
+
+def test_a_batch_that_nobody_knows_has_no_series(made: Link) -> None:
+    deliver(made, line("06:00:00"))
+    with pytest.raises(InputError, match="a batch that is known here"):
+        load_series(made.sponsor.home, "B404")
+
+
+def test_without_a_right_to_series_no_point_crosses(tmp_path: Path) -> None:
+    with linked(tmp_path, mappings=("press",)) as made:
+        deliver(made, line("06:00:00"))
+        assert load_series(made.sponsor.home, "B1") == []
+    with linked(
+        tmp_path / "one",
+        mappings=("press",),
+        rights=(Right(record_type="series", codes=("PRESS.SPEED",)),),
+    ) as made:
+        deliver(made, line("06:00:00"))
+        (item,) = load_series(made.sponsor.home, "B1")
+        assert [p.code for p in item.series.parameters] == ["PRESS.SPEED"]
+        store = made.sponsor.home.ledgers(AGREED)
+        contents = [content for _, content in store.scan(store.ledgers()[1].ledger)]
+        said = [read_entry(content).record for content in contents if content]
+        assert sum(isinstance(record, records.Sealed) for record in said) == 1

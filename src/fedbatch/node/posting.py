@@ -11,6 +11,7 @@ from fedbatch.ports import AuditNote, KnownAgreement, Person
 from fedbatch.services.agreements import place_of, posting_allowed
 from fedbatch.services.posting import head_signer
 from fedbatch.services.sharing import SharePlan, Sharing, plan
+from fedbatch.services.transcribed import read_transcribed
 from fedbatch.standard import records
 from fedbatch.standard.envelope import read_entry
 from fedbatch.standard.values import ValueStatus
@@ -90,6 +91,7 @@ def make_plan(home: Home, known: KnownAgreement) -> SharePlan:
         clock=home.clock,
         units=home.units,
         objects=home.journal_objects,
+        transcribed=read_transcribed(store, home.settings.party),
         live_range=lambda series: _live_range(home, known, own.ledger, series),
         points_from=int(store.setting(POINTS_FROM) or b"0"),
         files=whole_files(home) if grants_files(body) else (),

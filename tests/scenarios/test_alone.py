@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from fedbatch.node.overview import read_batches, read_status
 from fedbatch.node.reading import read_results
 from fedbatch.node.reviewing import withdraw_batch
 from fedbatch.node.verifying import verify_home
+from fedbatch.services.agreements import Party, change_state
 from fedbatch.standard.agreements import AgreedParty, AgreementBody
 from fedbatch.standard.envelope import read_entry
 from fedbatch.standard.values import Identifier
@@ -179,6 +181,24 @@ def test_an_agreement_alone_pauses_goes_on_and_takes_its_next_version(world: Wor
     standing = home.standing(AGREED)
     assert standing.body is not None
     assert (standing.state, standing.body.version) == ("one_sided", 2)
+
+
+def test_a_partner_may_join_while_the_sponsor_has_paused(world: World) -> None:
+    sponsor = begin(world)
+    transcribe(sponsor, REPORT)
+    home = sponsor.home
+    party = Party(party=sponsor.party, partner="", officer=home.officer(sponsor.person, OFFICER))
+    change_state(home.ledgers(AGREED), "paused", party, home.keys, home.ids, home.clock, "x")
+    assert home.standing(AGREED).state == "paused"
+    change_state(home.ledgers(AGREED), "active", party, home.keys, home.ids, home.clock, "y")
+    assert home.standing(AGREED).state == "one_sided"
+    change_state(home.ledgers(AGREED), "paused", party, home.keys, home.ids, home.clock, "z")
+    made = join(world, sponsor)
+    assert home.standing(AGREED).state == made.cmo.home.standing(AGREED).state == "paused"
+    resumed = replace(party, partner=made.cmo.party)
+    change_state(home.ledgers(AGREED), "active", resumed, home.keys, home.ids, home.clock, "y")
+    made.settle()
+    assert home.standing(AGREED).state == made.cmo.home.standing(AGREED).state == "active"
 
 
 def test_the_draft_names_the_partner_only_and_asks_for_the_rest(

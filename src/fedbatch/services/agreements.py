@@ -322,8 +322,8 @@ def activate(
     clock: Clock,
 ) -> None:
     """Pin the partner's ledger and write this party's statement of the body, signed by its officer."""
-    before = standing(store, clock).own_state
-    is_paused = before == "paused"
+    is_paused = standing(store, clock).own_state == "paused"
+    begun = [row.size for row in store.ledgers()]
     own = msgspec.json.decode(store.setting("own_keys") or b"", type=Keys)
     own_public = bytes.fromhex(own.ledger_key)
     store.add_ledger(own.ledger, is_own=True, origin=own.origin, key=own_public)
@@ -337,9 +337,9 @@ def activate(
     _keep_body(store, body)
     # A new version lifts no pause: who paused resumes.
     state: Literal["active", "paused"] = "paused" if is_paused else "active"
-    if before == "one_sided":
+    if len(begun) == 1:
         # The statement and its signature.
-        store.keep_setting(JOINED, str(store.ledgers()[0].size + 2).encode())
+        store.keep_setting(JOINED, str(begun[0] + 2).encode())
     _state_record(store, body, state, party, signer, ids, clock, reason=None)
 
 

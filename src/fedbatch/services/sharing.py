@@ -431,10 +431,11 @@ class _Work:
         journal: str,
         source: str = "",
         correction: Correction | None = None,
-    ) -> None:
+    ) -> bool:
         posted = self.plan.post.add(record, source=source, journal=journal, correction=correction)
         if posted is not None:
             self.plan.by_type[type_] += 1
+        return posted is not None
 
     def _consider(self, type_: str, head: JournalHead) -> None:
         """Post a record of the journal, or count why it stays."""
@@ -898,7 +899,7 @@ class _Work:
 
     def _share_approvals(self) -> None:
         """Post each approval that names something posted here, and the signature it bears."""
-        sent = dict(self.sharing.posted)
+        sent = {**self.sharing.posted, **self.plan.post.known}
         sent.update({item.journal: item.entry_id for item in self.plan.post.entries})
         signatures = self._signatures()
         for head in self.journal_heads.values():
@@ -938,8 +939,8 @@ class _Work:
                 targets=group,
                 reason=record.reason,
             )
-            self._add("approval", shared, journal=head.entry_id if number == 0 else "")
-            if signed is not None:
+            journal = head.entry_id if number == 0 else ""
+            if self._add("approval", shared, journal=journal) and signed is not None:
                 self._share_signature(signed[1], number)
 
     def _share_signature(self, signature: records.Signature, number: int) -> None:

@@ -15,6 +15,7 @@ from fedbatch.node.exporting import export_series
 from fedbatch.node.findings import FindingRow, agreement_findings, read_findings
 from fedbatch.node.following import Follower
 from fedbatch.node.importing import confirm_mapping
+from fedbatch.node.reading import read_results
 from fedbatch.node.series import load_series, read_lines, series_block
 from fedbatch.node.verifying import verify_home
 from fedbatch.plant.packs import World as Plant
@@ -180,6 +181,14 @@ def test_labelled_faults_are_found_and_look_alikes_stay_silent(site: Site) -> No
     # What the coarse dead band hides is missed by the laboratory's pH and the MES's least too.
     assert {row.parameter for row in reckoning.unlabelled} <= {"PH-MIN", "PH-OFF"}
     assert all("B26-0143" in row.batch for row in reckoning.unlabelled)
+    # What nobody states is computed once its phase is over, with what it rests on.
+    under = {
+        row.batch: row.shown for row in read_results(site.sponsors[0].home, codes=("DO-UNDER",))
+    }
+    ok, low = sorted((float(text.lstrip("~")), batch) for batch, text in under.items())
+    assert ok[0] == 0
+    assert "B26-0144" in low[1]
+    assert 4000 < low[0] < 8000
     # Both nodes find the same in what they both hold.
     for number, sponsor in enumerate(site.sponsors, 1):
         as_of = site.world.clock.now()

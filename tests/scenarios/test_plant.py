@@ -107,7 +107,7 @@ def points_at(node: Node, batch: str, name: str) -> dict[int, int]:
 
 def test_a_batch_is_followed_live_at_its_sponsor_and_only_there(site: Site) -> None:
     first = site.plant.batches[0]
-    site.run(until=START + timedelta(hours=12), step=timedelta(minutes=20))
+    site.run(until=START + timedelta(hours=12), step=timedelta(minutes=40))
     sponsor, other = site.sponsors
     seen = points_at(sponsor, first.sponsor_number, "TEMP.PV")
     assert len(seen) > 20
@@ -124,7 +124,7 @@ def test_a_batch_is_followed_live_at_its_sponsor_and_only_there(site: Site) -> N
 
 
 def test_a_batch_is_drawn_exported_and_laid_over_others(site: Site, tmp_path: Path) -> None:
-    site.run(until=START + timedelta(hours=40), step=timedelta(hours=1))
+    site.run(until=START + timedelta(hours=40), step=timedelta(hours=2))
     sponsor, first = site.sponsors[0], site.plant.batches[0]
     lines = {f"{line.code} {line.role}": line for line in read_lines(sponsor.home, first.number)}
     assert float(lines["TEMP PV"].least) > 30

@@ -85,6 +85,7 @@ def test_every_json_has_the_documented_keys(world: World, monkeypatch: pytest.Mo
         seen.add(name)
         return said
 
+    check("check", "laboratory.csv", codes=(1,))
     check("init", "--name", "Third", home="third")
     check("person", "--add", "Bo", "--role", "quality", "--role", "reviewer")
     check("invite", home="sponsor")

@@ -7,6 +7,7 @@ import typer
 from fedbatch import __version__
 from fedbatch.cli import (
     agreements,
+    check,
     data,
     export,
     keeping,
@@ -34,6 +35,7 @@ people.add_to(app)
 agreements.add_to(app)
 maps.add_to(app)
 data.add_to(app)
+check.add_to(app)
 review.add_to(app)
 overview.add_to(app)
 export.add_to(app)

@@ -15,7 +15,7 @@ from fedbatch.standard.mappings import Mapping, MappingRule
 from fedbatch.standard.units import Unit, UnitQuestion, UnitTable
 from fedbatch.standard.values import AbsentReason, UnitBasis, Value
 
-__all__ = ["CellReader", "Doubt", "column_unit", "make_reader"]
+__all__ = ["SPREADSHEET_ERRORS", "CellReader", "Doubt", "column_unit", "make_reader"]
 
 # What spreadsheets write where a formula failed; these never need a mapping's word.
 SPREADSHEET_ERRORS = frozenset(

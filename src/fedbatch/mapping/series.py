@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from fedbatch.mapping.cells import Doubt, column_unit
-from fedbatch.mapping.extract import Extraction, Ground, extract
+from fedbatch.mapping.extract import Draft, Extraction, Ground, extract
 from fedbatch.mapping.instants import NO_TIME, Micros, read_instants
 from fedbatch.mapping.matching import assign_rules, rows_meant
 from fedbatch.mapping.tables import Column as TableColumn
@@ -30,17 +30,20 @@ from fedbatch.series.blocks import (
     from_rows,
 )
 from fedbatch.series.decimals import read_decimals
+from fedbatch.series.instants import instant_text
 from fedbatch.standard.findings import Finding, Place
-from fedbatch.standard.journals import JournalParameter, JournalSeries
+from fedbatch.standard.journals import JournalParameter, JournalSeries, Origin, journal_key
 from fedbatch.standard.mappings import Mapping, MappingRule, SeriesTarget
-from fedbatch.standard.records import Clock, SamplingModel
+from fedbatch.standard.records import Clock, SamplingModel, Step
 from fedbatch.standard.rulebook import finding
-from fedbatch.standard.values import AbsentReason, Quality, Value
+from fedbatch.standard.values import AbsentReason, Quality, Time, Value
 
 __all__ = ["PLACING", "SeriesDraft", "SeriesExtraction", "extract_series", "is_series"]
 
 # Fields that say where and when a row's points belong; every other field is of the batch.
-PLACING = frozenset({"observed_at", "tag", "value", "unit", "quality"})
+PLACING = frozenset(
+    {"observed_at", "elapsed", "elapsed.from", "step", "tag", "value", "unit", "quality"}
+)
 _OWNER = ("batch", "batch.partner", "equipment")
 _QUALITIES: dict[str, Quality] = {
     "good": "good",
@@ -50,6 +53,7 @@ _QUALITIES: dict[str, Quality] = {
     "substituted": "substituted",
 }
 _SHOWN = 3
+_SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +127,7 @@ class _Work:
             if rows.size and any(name):
                 self._draft(name, rows, times, reads)
         self.out.rest = self._rest(owners, len(names))
+        self.out.rest.drafts += self._steps(owners, names, times)
         self.out.rest.findings += self.findings
         self.out.rest.cells = self.count * len(self.table.columns)
         self.out.rest.row_keys = [f"{name[0]}|{name[1]}" for name in names]
@@ -145,20 +150,13 @@ class _Work:
 
     def _times(self) -> Micros:
         column = self.fields.get("observed_at")
+        if column is None and "elapsed" in self.fields:
+            return self._elapsed()
         if column is None:
             self._held("row.incomplete", "", "no column", "a column of times (`observed_at`)")
             return np.full(self.count, NO_TIME, dtype=np.int64)
-        mapping = self.mapping
-        reader = TimeReader(
-            formats=mapping.time_formats,
-            zone=self.ground.zone,
-            zone_name=mapping.zone,
-            zone_basis=mapping.zone_basis,
-            month_names=mapping.month_names,
-            clock_offset=mapping.clock_offset,
-        )
         rule = next(rule for item, rule in self.assigned if item is column)
-        times, problems = read_instants(_array(column), reader, rule.time_format)
+        times, problems = read_instants(_array(column), self._reader(), rule.time_format)
         for first, last, problem in _stretches(problems):
             where = self._locator(first, column)
             found = (
@@ -170,6 +168,43 @@ class _Work:
                 problem.rule, where, found, f"{problem.expected}, in {last - first + 1} rows"
             )
         return times
+
+    def _elapsed(self) -> Micros:
+        """Times that a source counts from an instant: exact decimals of a unit of time."""
+        column = self.fields["elapsed"]
+        rule = next(rule for item, rule in self.assigned if item is column)
+        unit = column_unit(rule, column.unit, self.ground.units)
+        origin = self._texts("elapsed.from")
+        if isinstance(unit, Doubt) or unit[0] is None or unit[0].kind != "time" or origin is None:
+            expected = "a unit of time, and `elapsed.from`"
+            self._held("row.incomplete", column.header, rule.unit or "no unit", expected)
+            return np.full(self.count, NO_TIME, dtype=np.int64)
+        starts, problems = read_instants(origin, self._reader())
+        texts = compute.utf8_trim_whitespace(_array(column))
+        # A spreadsheet's 0.30000000000000004 is a binary number, and minutes need no more.
+        numbers = read_decimals(texts, self.mapping.decimal_mark, is_binary=True)
+        spans = np.rint(numbers.column.numbers * float(unit[0].factor * _SECOND)).astype(np.int64)
+        is_known = starts != NO_TIME
+        if numbers.column.present is not None:
+            is_known &= numbers.column.present
+        for row, text in numbers.unread.items():
+            self._held("type.unknown", self._locator(row, column), text, "a number")
+        for first, _, problem in _stretches(problems):
+            self._held(
+                problem.rule, f"row {self.table.rows[first]}", "another text", problem.expected
+            )
+        return np.where(is_known, starts + spans, NO_TIME)
+
+    def _reader(self) -> TimeReader:
+        mapping = self.mapping
+        return TimeReader(
+            formats=mapping.time_formats,
+            zone=self.ground.zone,
+            zone_name=mapping.zone,
+            zone_basis=mapping.zone_basis,
+            month_names=mapping.month_names,
+            clock_offset=mapping.clock_offset,
+        )
 
     def _held(self, rule: str, where: str, found: str, expected: str) -> None:
         place = Place(file=self.file.name, scheme=self.table.scheme, locator=where)
@@ -347,6 +382,54 @@ class _Work:
         )
 
     # ---- what the rows say besides
+
+    def _steps(
+        self, owners: Integers, names: Sequence[tuple[str, str, str]], times: Micros
+    ) -> list[Draft]:
+        """The steps that rows name, from the first to the last time of each."""
+        texts = self._texts("step")
+        if texts is None:
+            return []
+        encoded = compute.dictionary_encode(texts)
+        places = integers_of(encoded.indices.cast(arrow.int64()))
+        drafts = []
+        for number, element in enumerate(encoded.dictionary.to_pylist()):
+            for owner, (batch, partner, _) in enumerate(names):
+                rows = np.flatnonzero((places == number) & (owners == owner) & (times != NO_TIME))
+                if rows.size and element and (batch or partner):
+                    kind = "batch" if batch else "batch.partner"
+                    own = self.ground.own_id(kind, batch or partner)
+                    drafts.append(self._step(own, element, times[rows], int(rows[0])))
+        return drafts
+
+    def _step(self, batch: str, element: str, times: Micros, row: int) -> Draft:
+        record = Step(
+            version=1,
+            batch=batch,
+            element=element,
+            instance="1",
+            level="phase",
+            name=element,
+            start=self._time(int(times.min())),
+            end=self._time(int(times.max())),
+        )
+        column = self.fields.get("step")
+        origin = Origin(
+            artefact=self.file.sha256,
+            scheme=self.table.scheme,
+            locator=self._locator(row, column) if column is not None else "",
+            extractor=self.table.extractor,
+            mapping=self.mapping.source,
+        )
+        key = journal_key(record, self.mapping.source)
+        return Draft(type="step", key=key, record=record, origins=(origin,))
+
+    def _time(self, instant: int) -> Time:
+        text = instant_text(instant)
+        basis = self.mapping.zone_basis
+        return Time(
+            instant=text, text=text, zone=self.mapping.zone, zone_basis=basis, precision="second"
+        )
 
     def _rest(self, owners: Integers, count: int) -> Extraction:
         """Batches and products, from the first row of each owner."""

@@ -17,7 +17,18 @@ from fedbatch.standard.dictionary import Dictionary, Term
 from fedbatch.standard.units import Unit, UnitQuestion, UnitTable
 from fedbatch.standard.values import Time
 
-__all__ = ["ColumnProposal", "TableProposal", "propose", "search_terms"]
+__all__ = [
+    "TIME_FORMATS",
+    "ColumnProposal",
+    "TableProposal",
+    "fits_unit",
+    "named_field",
+    "named_term",
+    "propose",
+    "search_terms",
+    "unit_text",
+    "words_of",
+]
 
 _WORDS = re.compile(r"[a-z]+|[0-9]+")
 _BRACKET = re.compile(r"[\[(]([^\])]*)[\])]\s*$")
@@ -50,12 +61,16 @@ _TIME_FIELDS: tuple[tuple[str, frozenset[str]], ...] = (
     ("sample.drawn", frozenset({"drawn", "sampled", "samplingdate", "sampletime"})),
     ("observed_at", frozenset({"timestamp", "time", "datetime", "date", "observed"})),
 )
-_FORMATS = (
+TIME_FORMATS = (
     "%Y-%m-%dT%H:%M:%S%z",
     "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S.%f",
     "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%d %H:%M:%S.%f",
     "%Y-%m-%d %H:%M",
     "%Y-%m-%d",
+    "%Y/%m/%d %H:%M:%S",
+    "%Y/%m/%d",
     "%d.%m.%Y %H:%M:%S",
     "%d.%m.%Y %H:%M",
     "%d.%m.%Y",
@@ -65,6 +80,8 @@ _FORMATS = (
     "%m/%d/%Y %H:%M:%S",
     "%m/%d/%Y %H:%M",
     "%m/%d/%Y",
+    "%m/%d/%Y %I:%M:%S %p",
+    "%d/%m/%Y %I:%M:%S %p",
     "%d-%m-%Y",
     "%m-%d-%Y",
     "%d-%b-%Y",
@@ -101,8 +118,14 @@ class TableProposal:
     decimal_mark: str
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """The words and numbers of a header, in lower case."""
     return _WORDS.findall(text.lower())
+
+
+def unit_text(column: Column) -> str:
+    """The unit as a table states it: in a unit row, else in the header's last bracket; "" for none."""
+    return column.unit.strip() or _bracket(column.header)
 
 
 def _bracket(header: str) -> str:
@@ -143,7 +166,7 @@ def _propose(
     column: Column, occurrence: int, mark: str, dictionary: Dictionary, units: UnitTable
 ) -> ColumnProposal:
     texts = _filled(column)
-    name = "".join(_words(_BRACKET.sub("", column.header)))
+    name = "".join(words_of(_BRACKET.sub("", column.header)))
     formats = _formats(texts)
     for field, words in _TIME_FIELDS if formats else ():
         if name in words:
@@ -182,7 +205,7 @@ def _formats(texts: Sequence[str]) -> tuple[str, ...]:
     if not texts:
         return ()
     fitting = []
-    for form in _FORMATS:
+    for form in TIME_FORMATS:
         reader = TimeReader(formats=(form,), zone=UTC, zone_name="UTC", zone_basis="assumed")
         if all(isinstance(reader.read(text), Time) for text in texts):
             fitting.append(form)
@@ -197,8 +220,8 @@ def _propose_term(
     *,
     is_number: bool,
 ) -> ColumnProposal:
-    unit_text = column.unit.strip() or _bracket(column.header)
-    found = units.find(unit_text) if unit_text else None
+    said = unit_text(column)
+    found = units.find(said) if said else None
     ranked = _ranked(column, dictionary, units, found if isinstance(found, Unit) else None)
     if not ranked or not is_number:
         return ColumnProposal(
@@ -206,7 +229,7 @@ def _propose_term(
         )
     (best, term), *others = ranked
     stands_alone = not others or best - others[0][0] >= _MARGIN
-    problem = _unit_problem(unit_text, found, term)
+    problem = _unit_problem(said, found, term)
     if not stands_alone or problem:
         choices = " or ".join(item.term for _, item in ranked[:_CHOICES])
         question = "; ".join(
@@ -218,8 +241,8 @@ def _propose_term(
         occurrence=occurrence,
         term=term.term,
         unit=found.ucum if isinstance(found, Unit) else "",
-        raw_unit=unit_text,
-        evidence=f"{term.name}: likeness {best:.2f}, unit {unit_text}",
+        raw_unit=said,
+        evidence=f"{term.name}: likeness {best:.2f}, unit {said}",
     )
 
 
@@ -244,10 +267,10 @@ def _ranked(
     column: Column, dictionary: Dictionary, units: UnitTable, unit: Unit | None
 ) -> list[tuple[float, Term]]:
     """Terms by likeness of name and synonyms; a unit of another kind rules a term out."""
-    label = " ".join(_words(_BRACKET.sub("", f"{column.group} {column.header}")))
+    label = " ".join(words_of(_BRACKET.sub("", f"{column.group} {column.header}")))
     scored = []
     for term in dictionary.terms.values():
-        if unit is not None and not _fits(unit, term, units):
+        if unit is not None and not fits_unit(unit, term, units):
             continue
         score = _likeness(label, term)
         if score >= _LEAST_LIKENESS:
@@ -255,14 +278,15 @@ def _ranked(
     return sorted(scored, key=lambda item: (-item[0], item[1].term))
 
 
-def _fits(unit: Unit, term: Term, units: UnitTable) -> bool:
+def fits_unit(unit: Unit, term: Term, units: UnitTable) -> bool:
+    """Whether numbers in a unit may be of a term; a bare % says not of what."""
     bare_percent = unit.ucum == "%" and any(known.startswith("%") for known in term.units)
     return bare_percent or any(units.is_convertible(unit.ucum, known) for known in term.units)
 
 
 def _likeness(label: str, term: Term) -> float:
     names = [term.name, term.term.replace(".", " ").replace("_", " "), *term.synonyms]
-    return max(_alike(label, " ".join(_words(name))) for name in names)
+    return max(_alike(label, " ".join(words_of(name))) for name in names)
 
 
 def _alike(label: str, name: str) -> float:
@@ -277,9 +301,26 @@ def _alike(label: str, name: str) -> float:
     return max(SequenceMatcher(None, label, name).ratio() * 0.9, overlap)
 
 
+def named_field(header: str) -> str:
+    """The field that a header names by its very words, "" for none; `observed_at` of times too."""
+    name = "".join(words_of(_BRACKET.sub("", header)))
+    return next((field for field, words in (*_FIELD_WORDS, *_TIME_FIELDS) if name in words), "")
+
+
+def named_term(header: str, dictionary: Dictionary) -> Term | None:
+    """The one term whose name or synonym is the header's very words, its bracket aside."""
+    label = " ".join(words_of(_BRACKET.sub("", header)))
+    found = [
+        term
+        for term in dictionary.terms.values()
+        if label and any(label == " ".join(words_of(name)) for name in (term.name, *term.synonyms))
+    ]
+    return found[0] if len(found) == 1 else None
+
+
 def search_terms(words: str, dictionary: Dictionary, limit: int = 20) -> list[Term]:
     """Terms of the dictionary by likeness with some words, the likest first."""
-    label = " ".join(_words(words))
+    label = " ".join(words_of(words))
     scored = [(_likeness(label, term), term) for term in dictionary.terms.values()]
     scored = [(score + (label in term.definition.lower()) * 0.3, term) for score, term in scored]
     ranked = sorted(scored, key=lambda item: (-item[0], item[1].term))

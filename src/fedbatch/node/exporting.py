@@ -26,7 +26,14 @@ from fedbatch.services.key_turns import cosign_turns, ledger_turns
 from fedbatch.store.ledgers import Ledgers
 from fedbatch.store.objects import write_durably
 
-__all__ = ["export_ledger", "export_proof", "export_series", "export_table"]
+__all__ = [
+    "export_ledger",
+    "export_proof",
+    "export_series",
+    "export_table",
+    "safe_cell",
+    "shown_text",
+]
 
 # What a spreadsheet would run as a formula, if it stood first in a text.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -74,7 +81,7 @@ def _plain_cell(value: object) -> object:
     return str(value) if isinstance(value, Decimal) else value
 
 
-def _safe(value: Any) -> Any:
+def safe_cell(value: Any) -> Any:
     """A text that no spreadsheet takes for a formula; numbers stay numbers."""
     if isinstance(value, list | tuple):
         value = " / ".join(map(str, value))
@@ -101,7 +108,7 @@ def _csv(rows: Rows, title: str) -> bytes:
     writer = csv.writer(out)
     names = _names(rows)
     writer.writerow(names)
-    writer.writerows([[_safe(row[name]) for name in names] for row in rows])
+    writer.writerows([[safe_cell(row[name]) for name in names] for row in rows])
     return out.getvalue().encode("utf-8-sig")
 
 
@@ -123,13 +130,17 @@ def _cell(name: str, value: Any) -> Any:
     """A number as a number where the column is one, beside its verbatim text in `raw`."""
     if name == "number" and isinstance(value, str) and value:
         return float(value)
-    safe = _safe(value)
-    if not isinstance(safe, str):
-        return safe
-    # XML cannot hold control characters; they show as escapes, the verbatim text is in the ledger.
+    safe = safe_cell(value)
+    return shown_text(safe) if isinstance(safe, str) else safe
+
+
+def shown_text(text: str) -> str:
+    """A text as XML can hold it: control characters show as escapes."""
+    if text.isprintable():
+        return text
     return "".join(
         item if item.isprintable() or item in "\t\n" else item.encode("unicode_escape").decode()
-        for item in safe
+        for item in text
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from fedbatch.node.deriving import derive_all
 from fedbatch.node.files import grants_files, whole_files
 from fedbatch.node.home import Home
 from fedbatch.ports import AuditNote, KnownAgreement, Person
@@ -121,6 +122,7 @@ def make_plan(home: Home, known: KnownAgreement) -> SharePlan:
         units=home.units,
         objects=home.journal_objects,
         live_range=lambda series: _live_range(home, known, own.ledger, series),
+        derived=derive_all(home, known, body),
         points_from=_points_from(home, known.agreement),
         files=whole_files(home) if grants_files(body) else (),
     )

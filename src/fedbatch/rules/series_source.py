@@ -7,7 +7,7 @@ from itertools import combinations
 import msgspec
 import numpy as np
 
-from fedbatch.series.blocks import Block, Column, Flags, Integers, column_points
+from fedbatch.series.blocks import Block, Column, Flags, Integers, Numbers, column_points
 from fedbatch.series.decimals import number_text
 from fedbatch.series.instants import instant_text
 from fedbatch.standard.findings import Finding, Place
@@ -20,6 +20,7 @@ __all__ = [
     "copied_findings",
     "counter_findings",
     "duplicate_findings",
+    "stuck_stretches",
 ]
 
 # Fewer equal rows, or fewer numbers in them, may be chance: two valves that are both shut.
@@ -191,12 +192,7 @@ def _stuck_findings(block: Block, counter: Counter, where: Place) -> Iterator[Fi
     is_there = _present(column.present, block) & _present(running.present, block)
     rows = np.flatnonzero(is_there)
     numbers, runs = column.numbers[rows], running.numbers[rows] > 0
-    steps = np.diff(block.times[rows])
-    # What ran before and after a step ran through it, unless it is longer than any sampling.
-    lasting = np.where(runs[1:] & runs[:-1] & (steps < counter.stands_us), steps, 0)
-    for first, last in _stretches(numbers[1:] == numbers[:-1]):
-        if int(lasting[first:last].sum()) < counter.stands_us:
-            continue
+    for first, last in stuck_stretches(numbers, runs, block.times[rows], counter.stands_us):
         count = int(np.count_nonzero(runs[first : last + 1]))
         yield finding(
             "counter.stuck",
@@ -207,6 +203,25 @@ def _stuck_findings(block: Block, counter: Counter, where: Place) -> Iterator[Fi
             f"{instant_text(int(block.times[rows[last]]))}",
             expected="a counter that grows while the machine runs",
         )
+
+
+def stuck_stretches(
+    numbers: Numbers, runs: Flags, times: Integers, stands_us: int = STANDS_US
+) -> Iterator[tuple[int, int]]:
+    """First and last row of each stretch on which a counter stands while its machine runs for long.
+
+    Args:
+        numbers: the counter's, by row.
+        runs: whether the machine runs.
+        times: µs, not falling.
+        stands_us: for how long it may stand meanwhile.
+    """
+    steps = np.diff(times)
+    # What ran before and after a step ran through it, unless it is longer than any sampling.
+    lasting = np.where(runs[1:] & runs[:-1] & (steps < stands_us), steps, 0)
+    for first, last in _stretches(numbers[1:] == numbers[:-1]):
+        if int(lasting[first:last].sum()) >= stands_us:
+            yield first, last
 
 
 def _present(present: Flags | None, block: Block) -> Flags:

@@ -29,7 +29,7 @@ from fedbatch.standard.records import Record
 from fedbatch.standard.rulebook import finding
 from fedbatch.standard.values import Time
 
-__all__ = ["repeated_points", "series_findings", "source_findings"]
+__all__ = ["COUNTERS", "repeated_points", "series_findings", "source_findings"]
 
 _COLUMN = re.compile(r"\b\d+\.(?:PV|SP|OUT)\b")
 
@@ -47,7 +47,7 @@ def source_findings(
 
 
 # What stands while a machine makes nothing is no fault: a counter, and what shows that it runs.
-_COUNTERS = {"tablets.good": "press.speed"}
+COUNTERS = {"tablets.good": "press.speed"}
 
 
 def series_findings(drafts: Sequence[SeriesDraft], file: SourceFile, now: str) -> list[Finding]:
@@ -110,7 +110,7 @@ def _counters(draft: SeriesDraft) -> list[Counter]:
     }
     return [
         Counter(name=columns[term], running=columns[running])
-        for term, running in _COUNTERS.items()
+        for term, running in COUNTERS.items()
         if term in columns and running in columns
     ]
 

@@ -20,6 +20,7 @@ from fedbatch.errors import (
     MissingObjectsError,
     RefusedError,
 )
+from fedbatch.ledger.frames import decode_frames
 from fedbatch.ports import (
     AuditNote,
     Clock,
@@ -328,6 +329,34 @@ class Exchange:
             store = self._agreement(party, record.agreement)
             if store.setting("partner_keys") is not None:
                 key_turns.take_record(store, record, identity, self.verify, self.clock)
+
+    # ---- folders that travel
+
+    def receipts(self, party: str, agreement: str, count: int) -> bytes:
+        """This party's newest cosignatures of the partner's ledger, as they cross."""
+        store = self._agreement(party, agreement)
+        copies = [row for row in store.ledgers() if not row.is_own]
+        if not copies:
+            return b""
+        kept = [row for row in store.checkpoints(copies[0].ledger) if row.cosignature]
+        given = [(row.size, row.cosignature) for row in kept[-count:]]
+        return Replica(size=copies[0].size, receipts=given).encode()
+
+    def objects_since(self, party: str, agreement: str, start: int) -> list[str]:
+        """Objects that entries of the own ledger from an index on name, as far as they are here."""
+        store, own = self._agreement(party, agreement), self.own_ledger(party, agreement)
+        objects = self.open_objects(agreement)
+        named = [item.sha256 for item in store.objects(own.ledger) if item.index >= start]
+        return [sha256 for sha256 in named if objects.has(sha256)]
+
+    def whole_object(self, party: str, agreement: str, sha256: str) -> bytes:
+        """An object's bytes, checked."""
+        self._agreement(party, agreement)
+        return self.open_objects(agreement).read(sha256)
+
+    def end_of(self, content: bytes) -> int:
+        """The size that a group of frames leads to."""
+        return max(frame.first + frame.count for frame in decode_frames(content))
 
     # ---- agreements
 

@@ -22,6 +22,9 @@ _TIMES = (
     "analysed",
 )
 
+# What tells the rows of a wide table apart.
+_TELLING = frozenset({"observed_at", "elapsed", "sample", "replicate"})
+
 
 def check_mapping(mapping: Mapping, units: UnitTable, dictionary: Dictionary) -> list[str]:
     """Every reason why a mapping cannot be confirmed, for a person; empty when it can."""
@@ -98,7 +101,7 @@ def _check_whole(mapping: Mapping) -> list[str]:
     problems += [f"{name} is fed twice" for name, count in named.items() if count > 1]
     if not {"batch", "batch.partner", "equipment"} & named.keys():
         problems.append("nothing says which batch or equipment a row is of")
-    if mapping.shape == "wide" and not {"observed_at", "sample", "replicate"} & named.keys():
+    if mapping.shape == "wide" and not _TELLING & named.keys():
         problems.append(
             "a wide table needs observed_at, sample or replicate to tell its rows apart"
         )

@@ -136,6 +136,7 @@ class Sharing:
     files: Sequence[WholeFile] = ()
     live_range: Callable[[str], records.Entries | None] = lambda _series: None
     points_from: int = 0
+    derived: Sequence[records.Result] = ()
 
 
 def plan(sharing: Sharing) -> SharePlan:
@@ -186,6 +187,7 @@ class _Work:
             for head in by_type[name]:
                 self._consider(name, head)
         self._share_series()
+        self._share_derived()
         self._share_approvals()
         self._share_held()
         return self.plan
@@ -680,6 +682,12 @@ class _Work:
         self.plan.destroyed += work.destroyed
         self.plan.findings += work.findings
         self.plan.skipped.update({k: v for k, v in work.counts.items() if k != "sealed"})
+
+    def _share_derived(self) -> None:
+        """Post what the agreement derives from series that were posted before."""
+        for record in self.sharing.derived:
+            if find_right(self.body, "result", code=record.code, role=record.role, now=self.now):
+                self._add("result", record, journal="", source=self._pseudonym("source", "derived"))
 
     def _stretches(self, series: JournalSeries) -> list[Stretch]:
         """The batches of this agreement that a series tells of, and from when to when."""

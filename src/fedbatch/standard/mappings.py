@@ -47,6 +47,8 @@ FIELDS: dict[str, str] = {
     "sample.point": "where the sample was drawn",
     "sample.drawn": "when it was drawn, with a time format",
     "observed_at": "when the row's values were observed, with a time format",
+    "elapsed": "series: how long after `elapsed.from` the row's values were observed, with a unit",
+    "elapsed.from": "series: the instant that `elapsed` counts from, with a time format",
     "recorded_at": "when they were written in the source system, with a time format",
     "analysed": "when the row's values were analysed, with a time format",
     "analyst": "who analysed",

@@ -38,6 +38,7 @@ RULES: dict[str, Rule] = dict(
         _rule("file.kind_mismatch", 4, "source", "A file's content is of the kind its name says."),
         _rule("file.row_vanished", 2, "source", "A file sent again still holds the rows it held."),
         _rule("table.blank_row", 4, "source", "A row holds at least one value."),
+        _rule("table.several", 2, "source", "A file or sheet holds one table."),
         _rule("table.ragged", 2, "source", "A row has as many cells as there are headers."),
         _rule("table.duplicate_header", 2, "source", "Headers differ from one another."),
         _rule("table.whitespace_header", 3, "source", "A header is not blank."),
@@ -52,6 +53,8 @@ RULES: dict[str, Rule] = dict(
         _rule("table.trailing_text", 4, "source", "Nothing but data follows the header."),
         # ---- the row
         _rule("row.no_batch", 1, "source", "A row says which batch it belongs to."),
+        _rule("row.duplicate", 3, "source", "A row stands once in a file."),
+        _rule("row.repeated", 2, "source", "A key stands once where it names one row each."),
         _rule("row.incomplete", 1, "source", "A row names what its other cells are about."),
         _rule("row.conflict", 1, "source", "Rows of one batch agree about the batch."),
         _rule("batch.conflict", 1, "source", "Two sources agree about a batch, step or lot."),
@@ -59,18 +62,25 @@ RULES: dict[str, Rule] = dict(
         # ---- the value
         _rule("type.unknown", 1, "source", "A value's text is of the kind the mapping says."),
         _rule("type.changed", 2, "source", "A column is of one kind from end to end."),
+        _rule("type.mixed", 3, "source", "A column of numbers holds no other texts."),
+        _rule("type.number_as_text", 3, "source", "A sheet holds its numbers as numbers."),
         _rule(
             "value.damaged", 1, "source", "A number is whole: no spreadsheet or locale broke it."
         ),
+        _rule("value.mixed_marks", 2, "source", "A file has one mark before decimals."),
+        _rule("value.ambiguous", 2, "source", "A mark stands before decimals, or parts thousands."),
+        _rule("value.blank", 4, "source", "A column that is filled has no blank cells."),
         _rule("value.not_finite", 1, "source", "A number is finite, neither NaN nor infinite."),
         _rule("value.implausible", 3, "source", "A number lies in its term's indicative range."),
         _rule("unit.unknown", 1, "source", "A unit's text is one the units table knows."),
+        _rule("unit.unusual", 3, "source", "A header's unit is one that its term has."),
         _rule("unit.implausible", 1, "source", "A cell's unit and the mapping's unit agree."),
         _rule(
             "unit.percent_format", 1, "source", "A cell shown as percent is mapped as a fraction."
         ),
         _rule("time.format", 1, "source", "A time's text has a format that the mapping names."),
         _rule("time.ambiguous", 1, "source", "A local time happens once."),
+        _rule("time.zone", 3, "source", "A time in an hour when clocks change says its offset."),
         _rule("time.future", 2, "source", "A time of observation is not in the future."),
         _rule("clock.skew", 2, "source", "A source's clock is right within a day."),
         _rule("tag.unmapped", 2, "source", "A long table's tag is one the mapping names."),

@@ -12,17 +12,21 @@ Numbers, dates and missing values are not interpreted here: that is the mapping'
 """
 
 from fedbatch.sources.tabular.columnar import read_columns
+from fedbatch.sources.tabular.grid import Grid
 from fedbatch.sources.tabular.guards import Bounds
 from fedbatch.sources.tabular.layout import Layout
 from fedbatch.sources.tabular.reading import (
     Extraction,
     Reading,
+    SheetReading,
+    WholeReading,
     extract,
     is_whole,
     list_sheets,
     open_for_extraction,
     read_file,
     read_part,
+    read_sheets,
 )
 from fedbatch.sources.tabular.rules import RULES, Rule
 
@@ -30,9 +34,12 @@ __all__ = [
     "RULES",
     "Bounds",
     "Extraction",
+    "Grid",
     "Layout",
     "Reading",
     "Rule",
+    "SheetReading",
+    "WholeReading",
     "extract",
     "is_whole",
     "list_sheets",
@@ -40,4 +47,5 @@ __all__ = [
     "read_columns",
     "read_file",
     "read_part",
+    "read_sheets",
 ]

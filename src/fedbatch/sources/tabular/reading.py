@@ -30,12 +30,15 @@ from fedbatch.standard.findings import Finding
 __all__ = [
     "Extraction",
     "Reading",
+    "SheetReading",
+    "WholeReading",
     "extract",
     "is_whole",
     "list_sheets",
     "open_for_extraction",
     "read_file",
     "read_part",
+    "read_sheets",
 ]
 
 ENDINGS: dict[str, tuple[Kind, ...]] = {
@@ -62,6 +65,25 @@ class Reading:
     findings: tuple[Finding, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class SheetReading:
+    """One sheet (a text file has one, of no name): all its cells, and its table or why it has none."""
+
+    name: str
+    grid: Grid | None = None
+    table: Table | None = None
+    problem: InputError | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeReading:
+    """A file with each of its sheets; `findings` are the file's own."""
+
+    file: SourceFile
+    sheets: tuple[SheetReading, ...]
+    findings: tuple[Finding, ...]
+
+
 def read_file(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -> Reading:
     """Read a delimited text or one sheet of a workbook.
 
@@ -74,10 +96,7 @@ def read_file(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -> R
         InputError: the file cannot be read, or only by guessing; `code` says which.
     """
     loaded = load_checked(path, layout, bounds)
-    log = Log(loaded.name)
-    expected = ENDINGS.get(path.suffix.lower(), (loaded.kind,))
-    if loaded.kind not in expected:
-        log.add("file.kind_mismatch", "", found=loaded.kind, expected=expected[0])
+    log = log_kind(path, loaded)
     grid = read_grid(loaded, layout, choose_sheet(loaded, layout.sheet), bounds)
     table = cut(grid, layout, loaded.name)
     return Reading(
@@ -85,6 +104,47 @@ def read_file(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -> R
         tables=(table,),
         findings=(*log.findings(), *table.findings),
     )
+
+
+def read_sheets(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -> WholeReading:
+    """Read a delimited text, or every sheet of a workbook; what is no table says why.
+
+    Args:
+        path: as for `read_file`.
+        layout: what is stated; of a workbook with `sheet`, that sheet alone is read.
+        bounds: what is refused for its size.
+
+    Raises:
+        InputError: the file cannot be read; of a text, its table too.
+    """
+    loaded = load_checked(path, layout, bounds)
+    names = sheets_of(loaded) if layout.sheet is None else (choose_sheet(loaded, layout.sheet),)
+    sheets = tuple(_read_sheet(loaded, layout, name, bounds) for name in names or ("",))
+    if not names and sheets[0].problem is not None:
+        raise sheets[0].problem
+    return WholeReading(
+        file=SourceFile(name=loaded.name, size_bytes=len(loaded.content), sha256=loaded.sha256),
+        sheets=sheets,
+        findings=log_kind(path, loaded).findings(),
+    )
+
+
+def _read_sheet(loaded: Loaded, layout: Layout, name: str, bounds: Bounds) -> SheetReading:
+    grid: Grid | None = None
+    try:
+        grid = read_grid(loaded, layout, name, bounds)
+        return SheetReading(name=name, grid=grid, table=cut(grid, layout, loaded.name))
+    except InputError as error:
+        return SheetReading(name=name, grid=grid, problem=error)
+
+
+def log_kind(path: Path, loaded: Loaded) -> Log:
+    """A log in which stands whether the content is of the kind that the name says."""
+    log = Log(loaded.name)
+    expected = ENDINGS.get(path.suffix.lower(), (loaded.kind,))
+    if loaded.kind not in expected:
+        log.add("file.kind_mismatch", "", found=loaded.kind, expected=expected[0])
+    return log
 
 
 def read_part(

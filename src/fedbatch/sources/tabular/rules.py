@@ -53,7 +53,7 @@ RULES: tuple[Rule, ...] = tuple(
                 "Merged cells: the value stands in the first, the rest is blank.",
             ),
             ("table.formula", 3, "A formula; the text is the value the workbook last stored."),
-            ("table.error_cell", 3, "A spreadsheet error stands where a value should."),
+            ("table.error_cell", 2, "A spreadsheet error stands where a value should."),
             ("table.date_range", 3, "A number shown as a date is no date of the calendar."),
             ("table.errors_invisible", 4, "This format's errors cannot be told from blank cells."),
         ),

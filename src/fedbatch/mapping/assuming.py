@@ -1,0 +1,432 @@
+"""What the texts of a table show by themselves, before any person has confirmed a mapping.
+
+Of each column: is it numbers, times or texts; with which decimal mark; in which time format. Whatever
+had to be assumed is said with the cell that shows it; what nothing shows is left open.
+"""
+
+import enum
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from typing import Literal
+
+import numpy as np
+
+from fedbatch.mapping.cells import SPREADSHEET_ERRORS
+from fedbatch.mapping.instants import NO_TIME, read_instants
+from fedbatch.mapping.numbers import NumberReader, Reading, is_not_finite
+from fedbatch.mapping.suggest import TIME_FORMATS
+from fedbatch.mapping.tables import CellKind, Column, Table
+from fedbatch.mapping.times import TimeProblem, TimeReader
+from fedbatch.series.arrow import arrow, one_array
+from fedbatch.series.blocks import Floats, Integers
+from fedbatch.standard.values import Time
+
+__all__ = ["Assumption", "ColumnTexts", "Sort", "TableTexts", "is_either", "read_texts"]
+
+# A column is of a kind if so much of what is filled is; what is not is what a person looks for.
+_MOSTLY = 0.5
+_TIMES_MOSTLY = 0.8
+_NUMBERS_MIN = 3
+_SAMPLE = 400
+_TIME_TEXT_MAX = 40
+
+# A number that only one mark explains: decimals other than three, a leading zero, or thousands.
+_ONLY = {
+    mark: re.compile(
+        rf"[<>≤≥~=\s]*[+\-−]?(?:0{m}\d+|\d+{m}(?:\d{{1,2}}|\d{{4,}})|\d{{4,}}{m}\d+"
+        rf"|\d{{1,3}}(?:{other}\d{{3}})+{m}\d+)(?:[eE][+-]?\d+)?\s*%?"
+    )
+    for mark, m, other in ((".", r"\.", ","), (",", ",", r"\."))
+}
+_EITHER = re.compile(r"[+\-−]?[1-9]\d{0,2}[.,]\d{3}")
+_GROUPED = {
+    ".": re.compile(r"[+\-−]?\d{1,3}(?:,\d{3})+\.\d+|[+\-−]?\d{1,3}(?:,\d{3}){2,}"),
+    ",": re.compile(r"[+\-−]?\d{1,3}(?:\.\d{3})+,\d+|[+\-−]?\d{1,3}(?:\.\d{3}){2,}"),
+}
+_DIGITS_AND_MARKS = re.compile(r"[<>≤≥~=\s]*[+\-−]?[\d.,'’\s]*\d[\d.,'’\s]*(?:[eE][+-]?\d*)?\s*%?")
+_THREES = re.compile(r"[+\-−]?\d{1,3}(?:[.,'’ \u00a0\u202f]\d{3}){2,}")
+_MONTHS = "jan|feb|mar|mär|apr|may|mai|maj|jun|jul|aug|avg|sep|oct|okt|nov|dec|dez"
+_DATED = re.compile(
+    rf"\d{{1,2}}[-. /]{{0,2}}(?:{_MONTHS})[a-zä]*\.?(?:[-. /]?\d{{2,4}})?|(?:{_MONTHS})[a-zä]*[-. /]\d{{1,4}}"
+    r"|\d{1,2}([./-])\d{1,2}\1\d{2,4}|\d{4}-\d\d-\d\d.*",
+    re.IGNORECASE,
+)
+_LETTERED = re.compile(r"[+\-−]?[\dOolI]*[.,]?[\dOolI]*")
+# Texts that usually stand for no value; a mapping says for which (`absent_texts`).
+ABSENT = frozenset(
+    {"", "-", "--", "---", "n/a", "na", "n.a.", "nan", "null", "none", "n/d", "nd", "n.d.", "n.t."}
+    | {"nt", "not tested", "not detected", "n.b.", "nil", "missing", "bad", "?", "*"}
+)
+
+
+class Sort(enum.IntEnum):
+    """What one text is, in the light of its column."""
+
+    BLANK = 0
+    NUMBER = 1
+    ERROR = 2
+    ABSENT = 3
+    DAMAGED = 4
+    TEXT = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumption:
+    """What was taken for granted, of what, and the evidence; `place` is the cell that shows it."""
+
+    about: str
+    assumed: str
+    evidence: str
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class ColumnTexts:
+    """A column with its distinct texts read once.
+
+    `codes[i]` is the place in `texts` of row i's text (trimmed). `sorts` and `readings` are by
+    distinct text; `why` says what would have been right of those that are damaged. `times` are
+    instants (µs) by row, NO_TIME where there is none, with the reasons by row in `untimed`.
+    """
+
+    column: Column
+    codes: Integers
+    texts: list[str]
+    is_stored: list[bool]
+    kind: Literal["number", "time", "text", "blank"] = "text"
+    sorts: list[Sort] = field(default_factory=list)
+    readings: list[Reading | None] = field(default_factory=list)
+    why: dict[int, str] = field(default_factory=dict)
+    mark: str = ""
+    votes: dict[str, int] = field(default_factory=dict)
+    forms: tuple[str, ...] = ()
+    times: Integers | None = None
+    untimed: dict[int, TimeProblem] = field(default_factory=dict)
+
+    @property
+    def row_sorts(self) -> Integers:
+        """The sort of each row's text."""
+        return np.array(self.sorts, dtype=np.int64)[self.codes]
+
+    @property
+    def numbers(self) -> Floats:
+        """Each row's number; NaN where there is none."""
+        numbers = [float(item.number) if item is not None else np.nan for item in self.readings]
+        return np.array(numbers, dtype=np.float64)[self.codes]
+
+    def first_row(self, place: int) -> int:
+        """The first row that holds a distinct text."""
+        return int(np.argmax(self.codes == place))
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class TableTexts:
+    """All columns of a table, the file's decimal mark ("" if nothing shows it), what was assumed."""
+
+    table: Table
+    columns: list[ColumnTexts]
+    mark: str
+    assumed: list[Assumption]
+
+    def of_kind(self, kind: str) -> Iterator[ColumnTexts]:
+        """The columns of a kind."""
+        return (item for item in self.columns if item.kind == kind)
+
+
+def read_texts(table: Table, zone: tzinfo | None = None, zone_name: str = "") -> TableTexts:
+    """Read every column for what its texts show.
+
+    Args:
+        table: as it was read.
+        zone: of its times, if it is known; without it local times stay unplaced, as if in UTC.
+        zone_name: what findings call it.
+    """
+    columns = [_distinct(column) for column in table.columns]
+    for item in columns:
+        item.votes = {mark: _votes(item, mark) for mark in _ONLY}
+    mark = _file_mark(columns)
+    found = TableTexts(table=table, columns=columns, mark=mark, assumed=[])
+    for item in columns:
+        _read_numbers(item, mark)
+        if item.kind == "text":
+            reader = TimeReader(
+                formats=(),
+                zone=zone or UTC,
+                zone_name=zone_name or "UTC",
+                zone_basis="stated" if zone is not None else "assumed",
+            )
+            _read_times(item, reader)
+    found.assumed += _assumptions(found)
+    return found
+
+
+def _distinct(column: Column) -> ColumnTexts:
+    kinds = column.kinds
+    stored = [kind == CellKind.NUMBER for kind in kinds] if kinds is not None else None
+    places: dict[tuple[str, bool], int] = {}
+    if stored is None:
+        encoded = one_array(arrow.array(column.texts, arrow.string())).dictionary_encode()
+        raw = encoded.dictionary.to_pylist()
+        trimmed = [places.setdefault((text.strip(), False), len(places)) for text in raw]
+        lookup = np.array(trimmed or [0], dtype=np.int64)
+        codes = lookup[np.asarray(encoded.indices, dtype=np.int64)]
+    else:
+        codes = np.array(
+            [
+                places.setdefault((text.strip(), flag), len(places))
+                for text, flag in zip(column.texts, stored, strict=True)
+            ],
+            dtype=np.int64,
+        )
+    return ColumnTexts(
+        column=column,
+        codes=codes,
+        texts=[text for text, _ in places],
+        is_stored=[flag for _, flag in places],
+    )
+
+
+# ---- decimal marks
+
+
+def _votes(item: ColumnTexts, mark: str) -> int:
+    """How many distinct texts are numbers that this mark alone explains."""
+    pattern = _ONLY[mark]
+    texts = zip(item.texts, item.is_stored, strict=True)
+    return sum(1 for text, stored in texts if not stored and pattern.fullmatch(text))
+
+
+def _file_mark(columns: Sequence[ColumnTexts]) -> str:
+    """The mark that more columns show; "" where none does or as many show the other."""
+    shown = Counter(
+        max(item.votes, key=lambda mark: item.votes[mark])
+        for item in columns
+        if any(item.votes.values()) and _is_numeric(item)
+    )
+    ranked = shown.most_common()
+    if not ranked or (len(ranked) > 1 and ranked[0][1] == ranked[1][1]):
+        return ""
+    return ranked[0][0]
+
+
+def _is_numeric(item: ColumnTexts) -> bool:
+    filled = [text for text in item.texts if text and text.lower() not in ABSENT]
+    like = sum(1 for text in filled if _DIGITS_AND_MARKS.fullmatch(text))
+    return like >= _MOSTLY * len(filled)
+
+
+def _own_mark(item: ColumnTexts, mark: str) -> str:
+    """The column's own mark where it shows one, else the file's."""
+    most = max(item.votes, key=lambda name: item.votes[name])
+    return most if item.votes[most] else mark
+
+
+# ---- numbers
+
+
+def _read_numbers(item: ColumnTexts, file_mark: str) -> None:
+    item.mark = _own_mark(item, file_mark)
+    mark = item.mark or "."
+    other = "," if mark == "." else "."
+    is_grouped = any(_GROUPED[mark].fullmatch(text) for text in item.texts)
+    reader = NumberReader(decimal_mark=mark, grouping_mark=other if is_grouped else "")
+    plain = NumberReader(decimal_mark=".")
+    item.readings = [
+        None if not text else (plain if stored else reader).read(text)
+        for text, stored in zip(item.texts, item.is_stored, strict=True)
+    ]
+    item.sorts = [
+        _sort(text, reading) for text, reading in zip(item.texts, item.readings, strict=True)
+    ]
+    _mend_stored(item)
+    if _is_of_numbers(item):
+        item.kind = "number"
+        _find_damage(item, mark)
+    elif all(sort == Sort.BLANK for sort in item.sorts):
+        item.kind = "blank"
+
+
+def _sort(text: str, reading: Reading | None) -> Sort:
+    if not text:
+        return Sort.BLANK
+    if reading is not None:
+        return Sort.NUMBER
+    if text in SPREADSHEET_ERRORS:
+        return Sort.ERROR
+    if text.lower() in ABSENT or is_not_finite(text):
+        return Sort.ABSENT
+    return Sort.TEXT
+
+
+def _mend_stored(item: ColumnTexts) -> None:
+    """A workbook says of a cell that it is an error whatever it shows."""
+    if item.column.kinds is None:
+        return
+    for row, kind in enumerate(item.column.kinds):
+        if kind == CellKind.ERROR:
+            item.sorts[int(item.codes[row])] = Sort.ERROR
+
+
+def _is_of_numbers(item: ColumnTexts) -> bool:
+    rows = np.bincount(item.codes, minlength=len(item.texts))
+    sorts = np.array(item.sorts, dtype=np.int64)
+    filled = int(rows[(sorts == Sort.NUMBER) | (sorts == Sort.TEXT)].sum())
+    like = [
+        sort == Sort.NUMBER or (sort == Sort.TEXT and bool(_THREES.fullmatch(text)))
+        for sort, text in zip(item.sorts, item.texts, strict=True)
+    ]
+    numbers = int(rows[np.array(like, dtype=np.bool_)].sum()) if like else 0
+    is_dated = _dates(item) >= _TIMES_MOSTLY * max(1, filled)
+    return (
+        numbers >= min(_NUMBERS_MIN, max(1, filled)) and numbers > _MOSTLY * filled and not is_dated
+    )
+
+
+def _dates(item: ColumnTexts) -> int:
+    return sum(1 for kind in item.column.kinds or () if kind == CellKind.DATE)
+
+
+def _find_damage(item: ColumnTexts, mark: str) -> None:
+    """Texts among numbers that were numbers once: what would have been right of each."""
+    name = "point" if mark == "." else "comma"
+    dated = {
+        int(item.codes[row])
+        for row, kind in enumerate(item.column.kinds or ())
+        if kind == CellKind.DATE
+    }
+    for place, text in enumerate(item.texts):
+        if place in dated or (item.sorts[place] == Sort.TEXT and _DATED.fullmatch(text)):
+            why = "a number; a spreadsheet may have made a date of it"
+        elif item.sorts[place] != Sort.TEXT:
+            continue
+        elif _DIGITS_AND_MARKS.fullmatch(text):
+            why = f"a number with a decimal {name}"
+        elif any(letter.isdigit() for letter in text) and _LETTERED.fullmatch(text):
+            why = "a number; a letter stands for a digit"
+        else:
+            continue
+        item.sorts[place], item.readings[place] = Sort.DAMAGED, None
+        item.why[place] = why
+
+
+# ---- times
+
+
+def _read_times(item: ColumnTexts, reader: TimeReader) -> None:
+    """Take a column for times if most of its texts are, under one format or two that agree."""
+    if _dates(item) > _TIMES_MOSTLY * max(1, _filled(item)):
+        forms: tuple[str, ...] = _stored_forms(item)
+    else:
+        forms = _fitting_forms(item.texts)
+    if not forms:
+        return
+    item.kind, item.forms = "time", forms
+    several = TimeReader(
+        formats=forms,
+        zone=reader.zone,
+        zone_name=reader.zone_name,
+        zone_basis=reader.zone_basis,
+    )
+    texts = one_array(arrow.array(item.texts, arrow.string()))
+    times, problems = read_instants(texts, several, forms[0] if len(forms) == 1 else None)
+    item.times = times[item.codes]
+    for row, place in enumerate(item.codes.tolist()):
+        if place in problems and item.texts[place]:
+            item.untimed[row] = problems[place]
+
+
+def _filled(item: ColumnTexts) -> int:
+    return sum(1 for text in item.column.texts if text.strip())
+
+
+def _stored_forms(item: ColumnTexts) -> tuple[str, ...]:
+    """A workbook's dates come in ISO 8601: with or without time, with or without fraction."""
+    forms = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S.%f")
+    return tuple(form for form in forms if any(_reads(text, form) for text in item.texts))
+
+
+def _fitting_forms(texts: Sequence[str]) -> tuple[str, ...]:
+    """The formats under which nearly all texts are times; two where day and month may be exchanged."""
+    sample = [text for text in texts if _may_be_time(text)]
+    filled = [text for text in texts if text and text.lower() not in ABSENT]
+    if not sample or len(sample) < _TIMES_MOSTLY * len(filled):
+        return ()
+    chosen = sample[:: max(1, len(sample) // _SAMPLE)]
+    counts = {
+        form: count
+        for form in TIME_FORMATS
+        if (count := sum(1 for text in chosen if _reads(text, form)))
+    }
+    most = max(counts.values(), default=0)
+    if most < _TIMES_MOSTLY * len(chosen):
+        return ()
+    return tuple(form for form, count in counts.items() if count == most)
+
+
+def _may_be_time(text: str) -> bool:
+    return 5 <= len(text) <= _TIME_TEXT_MAX and any(c.isdigit() for c in text)  # noqa: PLR2004 - 3.4.5 is no date
+
+
+def _reads(text: str, form: str) -> bool:
+    reader = TimeReader(formats=(form,), zone=UTC, zone_name="UTC", zone_basis="assumed")
+    return isinstance(reader.read(text), Time)
+
+
+# ---- what was assumed
+
+
+def _assumptions(found: TableTexts) -> Iterator[Assumption]:
+    yield from _about_mark(found)
+    for item in found.of_kind("time"):
+        yield from _about_times(found.table, item)
+
+
+def _about_mark(found: TableTexts) -> Iterator[Assumption]:
+    if found.mark:
+        shows = [item for item in found.of_kind("number") if item.votes[found.mark]]
+        item = max(shows, key=lambda one: one.votes[found.mark], default=None)
+        if item is None:
+            return
+        place, text = _example(found.table, item, _ONLY[found.mark])
+        name = "decimal point" if found.mark == "." else "decimal comma"
+        yield Assumption(
+            about="numbers",
+            assumed=name,
+            evidence=f"numbers in {len(shows)} of the columns no other mark explains, as {text!r} at {place}",
+        )
+    for item in found.of_kind("number"):
+        other = "," if item.mark == "." else "."
+        if item.mark and any(_GROUPED[item.mark].fullmatch(text) for text in item.texts):
+            place, text = _example(found.table, item, _GROUPED[item.mark])
+            yield Assumption(
+                about=item.column.header,
+                assumed=f"{other!r} between thousands",
+                evidence=f"{text!r} at {place}",
+            )
+
+
+def _about_times(table: Table, item: ColumnTexts) -> Iterator[Assumption]:
+    row = int(np.argmax(item.times != NO_TIME)) if item.times is not None else 0
+    place = int(item.codes[row])
+    where = table.locator(table.rows[row], item.column.index)
+    if len(item.forms) == 1:
+        evidence = f"{item.texts[place]!r} at {where} and all like it fit no other format tried"
+        yield Assumption(about=item.column.header, assumed=item.forms[0], evidence=evidence)
+
+
+def _example(table: Table, item: ColumnTexts, pattern: re.Pattern[str]) -> tuple[str, str]:
+    """A cell whose text shows it, and the text."""
+    places: Iterable[int] = (
+        place
+        for place, text in enumerate(item.texts)
+        if not item.is_stored[place] and pattern.fullmatch(text)
+    )
+    place = next(iter(places))
+    return table.locator(table.rows[item.first_row(place)], item.column.index), item.texts[place]
+
+
+def is_either(text: str) -> bool:
+    """Whether a number reads as decimals or as thousands, as 1.234 does."""
+    return _EITHER.fullmatch(text) is not None

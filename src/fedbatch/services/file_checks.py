@@ -1,0 +1,830 @@
+"""What can be checked of a table before anybody has said what its columns mean.
+
+Nothing here is guessed: where a check rests on an assumption, the assumption is said with the cell
+that shows it, and where the texts do not show one thing alone, that is the finding. Findings carry a
+locator of one cell, or of a stretch in one column (`R5C3:R90C3`, `Sheet!C5:C90`).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+from itertools import groupby
+
+import msgspec
+import numpy as np
+
+from fedbatch.mapping.assuming import (
+    Assumption,
+    ColumnTexts,
+    Sort,
+    TableTexts,
+    is_either,
+    read_texts,
+)
+from fedbatch.mapping.cells import first_kind_change
+from fedbatch.mapping.instants import NO_TIME
+from fedbatch.mapping.suggest import fits_unit, named_field, named_term, unit_text, words_of
+from fedbatch.mapping.tables import CellKind, Table
+from fedbatch.rules.columns import (
+    Steps,
+    copied_columns,
+    counter_falls,
+    equal_rows,
+    gap_steps,
+    steps_within,
+)
+from fedbatch.rules.series_source import stuck_stretches
+from fedbatch.rules.source import Extremes, order_findings
+from fedbatch.series.blocks import Flags, Floats, Integers
+from fedbatch.services.checking import COUNTERS
+from fedbatch.standard.dictionary import Dictionary, Term
+from fedbatch.standard.findings import Finding, Place
+from fedbatch.standard.rulebook import finding
+from fedbatch.standard.units import Unit, UnitTable
+
+__all__ = ["ADVICE", "TableChecks", "check_table"]
+
+# What a person can do about it, by rule.
+ADVICE = {
+    "value.damaged": "Export the column again from where it came; the digits cannot be restored from here.",
+    "value.mixed_marks": "Export the file in one language setting.",
+    "value.ambiguous": "Say which it is: `decimal_mark` in a mapping.",
+    "value.blank": "If a blank has a meaning (not measured, not detected), the source should say so.",
+    "value.implausible": "Look at the number, and at the unit.",
+    "type.changed": "Two exports may have been pasted together, or a column moved.",
+    "type.mixed": "Say in a mapping what the text stands for (`absent_texts`).",
+    "type.number_as_text": "A spreadsheet leaves such cells out of its sums.",
+    "table.error_cell": "Repair the formula, or export the value from where it came.",
+    "table.formula": "Paste values before the file is passed on.",
+    "table.ragged": "A mark between cells may stand inside a text, or the file may hold several tables.",
+    "table.duplicate_header": "Give each column a name of its own.",
+    "time.ambiguous": "Write dates as 2026-03-01, and times with their offset.",
+    "time.zone": "Name the zone with --zone, or export times with their offset.",
+    "time.format": "Correct the date where it was written.",
+    "order.min_mean_max": "Look whether columns were exchanged.",
+    "row.duplicate": "Leave one of the rows out.",
+    "row.repeated": "One of the rows may bear another's number.",
+    "series.backwards": "Look at the source's clock.",
+    "series.duplicate": "One of the points is a repetition, or the clock was set back.",
+    "series.gap": "Ask what was not logged.",
+    "series.copied": "One of the columns may have been exported under the other's name.",
+    "counter.stuck": "Compare with another count of the same.",
+    "counter.reset": "Rows of the next batch may stand under this one's number.",
+    "unit.implausible": "Look at the unit in the header.",
+    "unit.unusual": "Look at the unit in the header; the word may mean something else here.",
+    "table.several": "Save each part as a file of its own; nothing but the structure was checked.",
+}
+_QUALIFIERS = {
+    **dict.fromkeys(("min", "minimum", "least", "lowest"), "least"),
+    **dict.fromkeys(("av", "avg", "mean", "average"), "mean"),
+    **dict.fromkeys(("max", "maximum", "greatest", "highest"), "greatest"),
+}
+_GROUP_FIELDS = frozenset({"batch", "tag"})
+_KEY_FIELDS = frozenset({"batch", "sample"})
+_TEXTS_SHOWN = 5
+# A column of a million damaged cells is one fault, not a million.
+_CELLS_LISTED_MAX = 20_000
+_FILLED_PART = 0.9
+_BLANK_PART_MAX = 0.5
+_KEY_PART = 0.95
+_KEY_ROWS_MIN = 20
+_AXIS_ROWS_MIN = 10
+_AXIS_PART = 0.9
+_AXIS_DISTINCT = 0.5
+_GROUPED_ROWS_MIN = 3
+_SYSTEMATIC = 0.05
+_EXCHANGED_PART = 0.9
+_OUT_PART = 0.9
+_DUPLICATE_COLUMNS_MIN = 3
+_DAY_US = 86_400_000_000
+_HOUR_US = 3_600_000_000
+_ROW = re.compile(r"(\d+)$|R(\d+)C")
+_SECTION = re.compile(r"\[[^\[\]]+\]")
+_SECTIONS_MIN = 2
+_RUNS = frozenset({"table.ragged", "table.blank_row", "table.hidden_row"})
+
+
+@dataclass(slots=True, kw_only=True)
+class TableChecks:
+    """A table's size, what was assumed to read it, and all that was found."""
+
+    sheet: str
+    rows: int
+    columns: int
+    assumed: list[Assumption] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def check_table(
+    table: Table,
+    file: str,
+    units: UnitTable,
+    dictionary: Dictionary,
+    *,
+    zone: tzinfo | None = None,
+    zone_name: str = "",
+    structure: Sequence[Finding] = (),
+) -> TableChecks:
+    """Check one table.
+
+    Args:
+        table: as it was read.
+        file: the file's name.
+        units: the units table.
+        dictionary: the dictionary; only a header that is a term's very name is taken for it.
+        zone: of local times, where a person says it.
+        zone_name: its name.
+        structure: what reading the table has found already.
+    """
+    texts = read_texts(table, zone, zone_name)
+    work = _Work(texts, file, units, dictionary, has_zone=zone is not None)
+    layout = [item for item in structure if item.rule == "table.layout"]
+    texts.assumed[:0] = [
+        Assumption(about="layout", assumed=item.found, evidence="as the cells show it")
+        for item in layout
+    ]
+    found = [*_merged([item for item in structure if item not in layout]), *work.run()]
+    return TableChecks(
+        sheet=table.sheet,
+        rows=len(table.rows),
+        columns=len(table.columns),
+        assumed=[*texts.assumed, *work.assumed],
+        findings=sorted(map(_advised, found), key=lambda item: item.severity),
+    )
+
+
+def _advised(item: Finding) -> Finding:
+    advice = item.advice or ADVICE.get(item.rule, "")
+    return msgspec.structs.replace(item, advice=advice)
+
+
+def _merged(found: Sequence[Finding]) -> Iterator[Finding]:
+    """Findings of neighbouring rows that say the same are one."""
+    for _, items in groupby(_runs(found), key=lambda item: item[0]):
+        group = [item for _, item in items]
+        first = group[0]
+        if len(group) > 1:
+            told = f"{first.found}, and so in {len(group)} rows to {group[-1].where.locator}"
+            first = msgspec.structs.replace(first, found=told)
+        yield first
+
+
+def _runs(found: Sequence[Finding]) -> Iterator[tuple[tuple[str, str, int], Finding]]:
+    """Each finding with what it shares with its neighbours: rule, text, and row less its place."""
+    for place, item in enumerate(found):
+        match = _ROW.search(item.where.locator)
+        row = int(next(filter(None, match.groups()), "0")) if match else 0
+        # Other rules never run together: their places in the list tell them apart.
+        yield (item.rule, item.found, row - place if item.rule in _RUNS else -place), item
+
+
+class _Work:
+    """One table under check; lives for one call of `check_table`."""
+
+    def __init__(
+        self,
+        texts: TableTexts,
+        file: str,
+        units: UnitTable,
+        dictionary: Dictionary,
+        *,
+        has_zone: bool,
+    ) -> None:
+        self.texts = texts
+        self.table = texts.table
+        self.file = file
+        self.units = units
+        self.has_zone = has_zone
+        self.numbers: list[ColumnTexts] = list(texts.of_kind("number"))
+        self.terms: dict[str, ColumnTexts] = {}
+        self.assumed: list[Assumption] = []
+        self.twins: set[int] = set()
+        self._name_terms(dictionary)
+
+    def run(self) -> Iterator[Finding]:
+        sections = self._sections()
+        if sections:
+            yield from sections
+            return
+        yield from self._damaged()
+        yield from self._marks()
+        yield from self._mixed()
+        yield from self._errors()
+        yield from self._blanks()
+        yield from self._stored_texts()
+        yield from self._units()
+        yield from self._time_texts()
+        yield from self._order()
+        yield from self._double_rows()
+        yield from self._keys()
+        yield from self._copies()
+        yield from self._along_time()
+
+    # ---- places
+
+    def _name_terms(self, dictionary: Dictionary) -> None:
+        """Columns whose header is a term's very name; two of one name are neither."""
+        counts: Counter[str] = Counter()
+        found: dict[str, tuple[Term, ColumnTexts]] = {}
+        for item in self.numbers:
+            term = named_term(item.column.header, dictionary)
+            if term is not None:
+                counts[term.term] += 1
+                found[term.term] = term, item
+        self.named = [found[name] for name in found if counts[name] == 1]
+        self.terms = {term.term: item for term, item in self.named}
+
+    def _locator(self, row: int, item: ColumnTexts, last: int | None = None) -> str:
+        index = item.column.index
+        place = self.table.locator(self.table.rows[row], index)
+        if last is None or last == row:
+            return place
+        end = self.table.locator(self.table.rows[last], index)
+        return f"{place}:{end.rpartition('!')[2]}"
+
+    def _place(self, row: int, item: ColumnTexts, last: int | None = None) -> Place:
+        return Place(
+            file=self.file,
+            scheme=self.table.scheme,
+            locator=self._locator(row, item, last),
+            path=item.column.header,
+        )
+
+    def _say(
+        self,
+        rule: str,
+        row: int,
+        item: ColumnTexts,
+        found: str,
+        expected: str,
+        *,
+        last: int | None = None,
+        advice: str = "",
+    ) -> Finding:
+        place = self._place(row, item, last)
+        return finding(rule, place, found=found, expected=expected, advice=advice)
+
+    def _sections(self) -> list[Finding]:
+        """Whether the file is cut into parts by lines such as `[Data]`: their columns differ."""
+        first = self.texts.columns[0] if self.texts.columns else None
+        marks = (
+            [] if first is None else [p for p, t in enumerate(first.texts) if _SECTION.fullmatch(t)]
+        )
+        if first is None or not marks:
+            return []
+        rows = np.flatnonzero(np.isin(first.codes, marks)).tolist()
+        alone = [
+            row
+            for row in rows
+            if not any(item.column.texts[row].strip() for item in self.texts.columns[1:])
+        ]
+        if len(alone) < _SECTIONS_MIN:
+            return []
+        told = f"{first.column.texts[alone[0]]} and {len(alone) - 1:,} more headings of parts"
+        return [self._say("table.several", alone[0], first, told, "one table")]
+
+    # ---- one column
+
+    def _damaged(self) -> Iterator[Finding]:
+        for item in self.numbers:
+            rows = np.flatnonzero(item.row_sorts == Sort.DAMAGED).tolist()
+            if len(rows) > _CELLS_LISTED_MAX:
+                place = int(item.codes[rows[0]])
+                told = f"{item.texts[place]} and {len(rows) - 1:,} others"
+                yield self._say(
+                    "value.damaged", rows[0], item, told, item.why[place], last=rows[-1]
+                )
+                continue
+            for row in rows:
+                place = int(item.codes[row])
+                yield self._say("value.damaged", row, item, item.texts[place], item.why[place])
+
+    def _marks(self) -> Iterator[Finding]:
+        mark = self.texts.mark
+        for item in self.numbers:
+            shown = [
+                place for place, text in enumerate(item.texts) if item.mark and item.mark in text
+            ]
+            if mark and item.mark != mark and any(item.votes.values()) and shown:
+                row = item.first_row(shown[0])
+                told, wanted = item.texts[shown[0]], f"a decimal {_named(mark)} as in other columns"
+                yield self._say("value.mixed_marks", row, item, told, wanted)
+            if not item.mark:
+                yield from self._either(item)
+
+    def _either(self, item: ColumnTexts) -> Iterator[Finding]:
+        marked = [
+            p for p, text in enumerate(item.texts) if not item.is_stored[p] and is_either(text)
+        ]
+        if marked:
+            count = int(np.isin(item.codes, marked).sum())
+            row = item.first_row(marked[0])
+            told = f"{item.texts[marked[0]]}, one of {count:,} that read either way"
+            expected = "a number that shows whether the mark stands before decimals"
+            yield self._say("value.ambiguous", row, item, told, expected)
+
+    def _mixed(self) -> Iterator[Finding]:
+        """Texts among numbers; a column that is one from some row on has changed."""
+        for item in self.texts.columns:
+            if item.kind not in {"number", "text"}:
+                continue
+            sorts = item.row_sorts
+            change = _kind_change(sorts)
+            if change is not None and 0 < change < sorts.size:
+                before, after = (item.column.texts[row] for row in _around(sorts, change))
+                told, wanted = f"{after} below {before}", "one kind from end to end"
+                yield self._say("type.changed", change, item, told, wanted, last=sorts.size - 1)
+            elif item.kind == "number":
+                yield from self._texts_among(item, sorts)
+
+    def _texts_among(self, item: ColumnTexts, sorts: Integers) -> Iterator[Finding]:
+        odd = (sorts == Sort.TEXT) | (sorts == Sort.ABSENT)
+        counts = Counter(item.codes[odd].tolist()).most_common()
+        for place, count in counts[:_TEXTS_SHOWN]:
+            told = f"{item.texts[place]}, {count:,} times" if count > 1 else item.texts[place]
+            yield self._say("type.mixed", item.first_row(place), item, told, "a number")
+        rest = counts[_TEXTS_SHOWN:]
+        if rest:
+            total = sum(count for _, count in rest)
+            told = f"{len(rest)} more texts in {total:,} cells, such as {item.texts[rest[0][0]]}"
+            yield self._say("type.mixed", item.first_row(rest[0][0]), item, told, "numbers")
+
+    def _errors(self) -> Iterator[Finding]:
+        """Errors that a text file has carried over from a sheet; a workbook's are found already."""
+        if self.table.scheme == "cell":
+            return
+        for item in self.texts.columns:
+            for row in np.flatnonzero(item.row_sorts == Sort.ERROR).tolist():
+                yield self._say("table.error_cell", row, item, item.column.texts[row], "a value")
+
+    def _blanks(self) -> Iterator[Finding]:
+        for item in self.texts.columns:
+            blank = item.row_sorts == Sort.BLANK
+            count = int(blank.sum())
+            if count and count <= _BLANK_PART_MAX * blank.size:
+                row = int(np.argmax(blank))
+                spaces = sum(1 for text in item.column.texts if text and not text.strip())
+                told = f"{count:,} blank of {blank.size:,} cells"
+                told += f", {spaces:,} of them of spaces" if spaces else ""
+                yield self._say("value.blank", row, item, told, "a value in each row")
+
+    def _stored_texts(self) -> Iterator[Finding]:
+        for item in self.numbers:
+            kinds = item.column.kinds
+            if kinds is None or CellKind.NUMBER not in kinds:
+                continue
+            kind = np.array(kinds, dtype=np.int64)
+            rows = np.flatnonzero((kind == CellKind.TEXT) & (item.row_sorts == Sort.NUMBER))
+            if rows.size:
+                row = int(rows[0])
+                told = f"{item.column.texts[row]} as text, and so in {rows.size:,} cells"
+                yield self._say("type.number_as_text", row, item, told, "a number")
+
+    # ---- units
+
+    def _units(self) -> Iterator[Finding]:
+        for term, item in self.named:
+            said = unit_text(item.column)
+            unit = self.units.find(said) if said else None
+            if not said and len(term.units) == 1:
+                unit = self.units.by_code.get(term.units[0])
+            if not isinstance(unit, Unit):
+                continue
+            usual = self.units.by_code.get(term.units[0]) if term.units else None
+            if usual is not None and not fits_unit(unit, term, self.units):
+                row = _first_filled(item)
+                told, wanted = f"{said} over {item.column.header}", f"a unit of {term.name}"
+                yield self._say("unit.unusual", row, item, told, wanted)
+            elif usual is not None and unit.kind == usual.kind:
+                yield from self._range(term, item, unit, usual)
+
+    def _range(self, term: Term, item: ColumnTexts, unit: Unit, usual: Unit) -> Iterator[Finding]:
+        """Numbers outside what is usual of a term; nearly all of them, and it is the unit."""
+        numbers = item.numbers
+        there = ~np.isnan(numbers)
+        out = there & _outside(numbers, term, unit, usual)
+        count, total = int(out.sum()), int(there.sum())
+        if not count:
+            return
+        row = int(np.argmax(out))
+        low, high = term.typical_low or "…", term.typical_high or "…"
+        expected = f"{term.name} between {low} and {high} {usual.ucum}, as is usual"
+        told = f"{item.column.texts[row]} {unit.ucum}, and so in {count:,} of {total:,} cells"
+        other = self._better(term, numbers[there], unit, usual) if count > _OUT_PART * total else ""
+        rule = "unit.implausible" if other else "value.implausible"
+        advice = f"Nearly all would be usual in {other}." if other else ""
+        yield self._say(rule, row, item, told, expected, advice=advice)
+
+    def _better(self, term: Term, numbers: Floats, unit: Unit, usual: Unit) -> str:
+        """Another unit of the kind in which nearly all numbers would be usual; "" for none."""
+        for other in self.units.by_code.values():
+            if other.kind == usual.kind and other.ucum != unit.ucum:
+                out = _outside(numbers, term, other, usual)
+                if int(out.sum()) <= (1 - _OUT_PART) * out.size:
+                    return other.ucum
+        return ""
+
+    # ---- times
+
+    def _time_texts(self) -> Iterator[Finding]:
+        for item in self.texts.of_kind("time"):
+            for first, last, count in _stretches_of(item):
+                problem = item.untimed[first]
+                told = item.column.texts[first]
+                if count > 1:
+                    told = f"{told}, and so in {count:,} rows"
+                yield self._say(problem.rule, first, item, told, problem.expected, last=last)
+            if not self.has_zone and not any("%z" in form for form in item.forms):
+                yield from self._change_hours(item)
+
+    def _change_hours(self, item: ColumnTexts) -> Iterator[Finding]:
+        """Local times in the hours in which clocks change, where nothing tells the zone."""
+        if item.times is None or not any("%H" in form or "%I" in form for form in item.forms):
+            return
+        times = item.times
+        days, places = np.unique(
+            np.where(times == NO_TIME, 0, times) // _DAY_US, return_inverse=True
+        )
+        change = np.array([_change_of(int(day)) for day in days], dtype=np.int64)[places]
+        within = (change >= 0) & ((times - change) // _HOUR_US == 0) & (times != NO_TIME)
+        for day in np.unique(change[within]).tolist():
+            rows = np.flatnonzero(within & (change == day))
+            told = f"{item.column.texts[int(rows[0])]}, and {rows.size:,} rows in that hour"
+            expected = "an offset: in this hour the clocks of Europe or America change"
+            yield self._say("time.zone", int(rows[0]), item, told, expected, last=int(rows[-1]))
+
+    # ---- several columns
+
+    def _order(self) -> Iterator[Finding]:
+        families = self._families()
+        for name, family in families.items():
+            found = list(order_findings(self._extremes(name, family)))
+            if not found:
+                continue
+            members = " ≤ ".join(
+                family[word].column.header
+                for word in ("least", "mean", "greatest")
+                if word in family
+            )
+            self.assumed.append(
+                Assumption(about=members, assumed="least, mean, greatest", evidence="their headers")
+            )
+            hint = self._exchanged(name, family, families)
+            yield from (
+                msgspec.structs.replace(item, advice=hint, expected=members) for item in found
+            )
+
+    def _families(self) -> dict[tuple[str, ...], dict[str, ColumnTexts]]:
+        """Columns of one name but for a word for least, mean or greatest."""
+        families: dict[tuple[str, ...], dict[str, ColumnTexts]] = {}
+        twice: set[tuple[str, ...]] = set()
+        for item in self.numbers:
+            words = words_of(f"{item.column.group} {item.column.header}")
+            told = [_QUALIFIERS[word] for word in words if word in _QUALIFIERS]
+            if len(told) != 1:
+                continue
+            stem = tuple(word for word in words if word not in _QUALIFIERS)
+            family = families.setdefault(stem, {})
+            if told[0] in family:
+                twice.add(stem)
+            family[told[0]] = item
+        return {
+            stem: family
+            for stem, family in families.items()
+            if len(family) > 1 and stem not in twice
+        }
+
+    def _extremes(self, name: tuple[str, ...], family: dict[str, ColumnTexts]) -> Extremes:
+        first = next(family[word] for word in ("least", "mean", "greatest") if word in family)
+        rows = range(len(self.table.rows))
+        absent = [None] * len(rows)
+        return Extremes(
+            name=" ".join(name),
+            places=[self._place(row, first) for row in rows],
+            least=_decimals(family["least"]) if "least" in family else absent,
+            mean=_decimals(family["mean"]) if "mean" in family else absent,
+            greatest=_decimals(family["greatest"]) if "greatest" in family else absent,
+        )
+
+    def _exchanged(
+        self,
+        name: tuple[str, ...],
+        family: dict[str, ColumnTexts],
+        families: dict[tuple[str, ...], dict[str, ColumnTexts]],
+    ) -> str:
+        """Which other pair of least and greatest would put most of the failing rows in order."""
+        if len(family) < 3:  # noqa: PLR2004 - a mean tells whose extremes these are
+            return ""
+        failing = ~_in_order(family, family)
+        for other, members in families.items():
+            apart = sum(one != two for one, two in zip(name, other, strict=False))
+            if len(members) < 3 or len(other) != len(name) or apart != 1:  # noqa: PLR2004 - as above
+                continue
+            mended = failing & _in_order(family, members) & _in_order(members, family)
+            if int(mended.sum()) >= _EXCHANGED_PART * int(failing.sum()):
+                pair = " and ".join(members[word].column.header for word in ("least", "greatest"))
+                return (
+                    f"In {int(mended.sum())} of {int(failing.sum())} rows all is in order with {pair} "
+                    "in their stead: the columns may have been exchanged."
+                )
+        return ""
+
+    def _double_rows(self) -> Iterator[Finding]:
+        columns = self.texts.columns
+        if len(columns) < _DUPLICATE_COLUMNS_MIN:
+            return
+        pairs = equal_rows([item.codes for item in columns])
+        if not pairs or len(pairs) > (1 - _FILLED_PART) * len(self.table.rows):
+            return
+        for first, again in sorted(pairs, key=lambda pair: pair[1]):
+            self.twins.add(again)
+            told = f"row {self.table.rows[again]} equal to row {self.table.rows[first]}"
+            yield self._say("row.duplicate", again, columns[0], told, "another row")
+
+    def _keys(self) -> Iterator[Finding]:
+        for item in self.texts.columns:
+            if named_field(item.column.header) not in _KEY_FIELDS:
+                continue
+            filled = item.row_sorts != Sort.BLANK
+            rows = int(filled.sum())
+            if rows < _KEY_ROWS_MIN or len(item.texts) < _KEY_PART * rows:
+                continue
+            seen: dict[int, int] = {}
+            for row, place in enumerate(item.codes.tolist()):
+                first = seen.setdefault(place, row)
+                if first != row and filled[row] and row not in self.twins:
+                    told = f"{item.texts[place]} again, first in row {self.table.rows[first]}"
+                    yield self._say("row.repeated", row, item, told, "a key of its own")
+
+    def _copies(self) -> Iterator[Finding]:
+        for first, again in copied_columns([item.numbers for item in self.numbers]):
+            one, other = self.numbers[first], self.numbers[again]
+            last = len(self.table.rows) - 1
+            told = f"equal to {one.column.header} in all {last + 1:,} rows"
+            yield self._say("series.copied", 0, other, told, "numbers of its own", last=last)
+
+    # ---- rows along time
+
+    def _along_time(self) -> Iterator[Finding]:
+        groups = self._named_groups()
+        axis = self._axis(groups)
+        if axis is None:
+            yield from self._resets(groups)
+            return
+        item, times = axis
+        groups = self._told_apart(times, groups, item)
+        there = times != NO_TIME
+        pairs = _joined(groups, np.unique(times, return_inverse=True)[1].astype(np.int64))
+        if np.unique(pairs[there]).size < _AXIS_DISTINCT * int(there.sum()):
+            # One date over many rows says when they were written, not how they follow one another.
+            yield from self._resets(groups)
+            return
+        steps = steps_within(times, there, groups)
+        yield from self._backwards(item, steps)
+        yield from self._doubled(item, steps)
+        yield from self._gaps(item, times, steps)
+        yield from self._resets(groups)
+        yield from self._stuck(times, groups)
+
+    def _named_groups(self) -> Integers:
+        """Rows of one batch and tag, by the headers' very words."""
+        groups = np.zeros(len(self.table.rows), dtype=np.int64)
+        for item in self.texts.columns:
+            if named_field(item.column.header) in _GROUP_FIELDS and item.kind != "blank":
+                groups = _joined(groups, item.codes)
+        return groups
+
+    def _axis(self, groups: Integers) -> tuple[ColumnTexts, Integers] | None:
+        """The first column of times along which the rows run."""
+        for item in self.texts.of_kind("time"):
+            times = item.times
+            if times is None or times.size < _AXIS_ROWS_MIN:
+                continue
+            there = times != NO_TIME
+            steps = steps_within(times, there, groups)
+            rising = int((steps.sizes >= 0).sum())
+            is_along = steps.sizes.size > 0 and rising >= _AXIS_PART * steps.sizes.size
+            if is_along:
+                return item, times
+        return None
+
+    def _told_apart(self, times: Integers, groups: Integers, axis: ColumnTexts) -> Integers:
+        """Rows of several machines or tags in one table: by the column that tells most of them apart."""
+        there = times != NO_TIME
+        before = _bad_steps(times, there, groups)
+        best, chosen = before, None
+        for item in self.texts.columns if before else ():
+            if item is axis or not self._may_part(item, times.size):
+                continue
+            bad = _bad_steps(times, there, _joined(groups, item.codes))
+            is_sorted = _falls_between(times, there, groups, item.codes)
+            if bad < best and (is_sorted or before >= _SYSTEMATIC * times.size):
+                best, chosen = bad, item
+        if chosen is None or best > before / 10:
+            return groups
+        self.assumed.append(
+            Assumption(
+                about=axis.column.header,
+                assumed=f"times run on within each {chosen.column.header}",
+                evidence=f"within each, {best:,} steps do not go forward; over all, {before:,}",
+            )
+        )
+        return _joined(groups, chosen.codes)
+
+    def _may_part(self, item: ColumnTexts, rows: int) -> bool:
+        """Whether a column may tell machines or tags apart: few names or whole numbers."""
+        is_name = item.kind == "text" or (item.kind == "number" and not any(item.votes.values()))
+        return is_name and 1 < len(item.texts) <= rows / _GROUPED_ROWS_MIN
+
+    def _backwards(self, item: ColumnTexts, steps: Steps) -> Iterator[Finding]:
+        for place in np.flatnonzero(steps.sizes < 0).tolist():
+            row, before = int(steps.rows[place]), int(steps.before[place])
+            told = f"{item.column.texts[row]} after {item.column.texts[before]}"
+            is_hour = abs(steps.sizes[place] + _HOUR_US) < _HOUR_US / 60
+            advice = "An hour back: clocks may have changed." if is_hour else ""
+            yield self._say(
+                "series.backwards", row, item, told, "a time that does not fall", advice=advice
+            )
+
+    def _doubled(self, item: ColumnTexts, steps: Steps) -> Iterator[Finding]:
+        rows = [row for row in steps.rows[steps.sizes == 0].tolist() if row not in self.twins]
+        for row in sorted(rows)[:_CELLS_LISTED_MAX]:
+            told, wanted = f"{item.column.texts[row]} again", "one row at a time"
+            yield self._say("series.duplicate", row, item, told, wanted)
+
+    def _gaps(self, item: ColumnTexts, times: Integers, steps: Steps) -> Iterator[Finding]:
+        found = gap_steps(steps)
+        if found is None:
+            return
+        gaps, usual = found
+        for row, before, size in zip(
+            gaps.rows.tolist(), gaps.before.tolist(), gaps.sizes.tolist(), strict=True
+        ):
+            if np.any(times[before:row] == NO_TIME):
+                # Rows whose time is in doubt stand between: they are found already.
+                continue
+            told = f"{_span(size)} without a row after {item.column.texts[before]}"
+            yield self._say("series.gap", row, item, told, f"a row every {_span(usual)}")
+
+    def _resets(self, groups: Integers) -> Iterator[Finding]:
+        for item in self.numbers:
+            is_named = any(self.terms.get(name) is item for name in COUNTERS)
+            falls = counter_falls(item.numbers, groups, is_named=is_named)
+            for row, before in (
+                zip(falls.rows.tolist(), falls.before.tolist(), strict=True) if falls else ()
+            ):
+                told = f"{item.column.texts[row]} after {item.column.texts[before]}"
+                yield self._say("counter.reset", row, item, told, "a counter that does not fall")
+
+    def _stuck(self, times: Integers, groups: Integers) -> Iterator[Finding]:
+        for name, running in COUNTERS.items():
+            counter, machine = self.terms.get(name), self.terms.get(running)
+            if counter is None or machine is None:
+                continue
+            self.assumed.append(
+                Assumption(
+                    about=f"{counter.column.header}, {machine.column.header}",
+                    assumed=f"{name} counted while {running} is above 0",
+                    evidence="the headers are the dictionary's own words",
+                )
+            )
+            yield from self._standing(counter, machine, times, groups)
+
+    def _standing(
+        self, counter: ColumnTexts, machine: ColumnTexts, times: Integers, groups: Integers
+    ) -> Iterator[Finding]:
+        numbers, speeds = counter.numbers, machine.numbers
+        there = ~np.isnan(numbers) & ~np.isnan(speeds) & (times != NO_TIME)
+        for group in np.unique(groups[there]).tolist():
+            rows = np.flatnonzero(there & (groups == group))
+            runs = speeds[rows] > 0
+            for first, last in stuck_stretches(numbers[rows], runs, times[rows]):
+                count = int(runs[first : last + 1].sum())
+                one, two = int(rows[first]), int(rows[last])
+                told = (
+                    f"{counter.column.texts[one]} in {count:,} rows in which {machine.column.header} "
+                    "is above 0"
+                )
+                expected = "a counter that grows while the machine runs"
+                yield self._say("counter.stuck", one, counter, told, expected, last=two)
+
+
+def _named(mark: str) -> str:
+    return "point" if mark == "." else "comma"
+
+
+def _kind_change(sorts: Integers) -> int | None:
+    """Where a column stops being numbers, or begins to be, for good."""
+    told: list[bool | None] = [
+        True if sort in {Sort.NUMBER, Sort.DAMAGED} else False if sort == Sort.TEXT else None
+        for sort in sorts.tolist()
+    ]
+    if True not in told or False not in told:
+        return None
+    change = first_kind_change(told)
+    if change is not None and True not in told[change:] and _is_one(told[:change]):
+        return change
+    change = first_kind_change([None if item is None else not item for item in told])
+    return change if change is not None and _is_one(told[:change]) else None
+
+
+def _is_one(told: Sequence[bool | None]) -> bool:
+    """Whether a stretch is of one kind throughout, and long enough to be one."""
+    filled = [item for item in told if item is not None]
+    return len(filled) >= _GROUPED_ROWS_MIN and len(set(filled)) == 1
+
+
+def _around(sorts: Integers, change: int) -> tuple[int, int]:
+    """The last filled row before a change, and the row of it."""
+    filled = np.flatnonzero((sorts[:change] != Sort.BLANK) & (sorts[:change] != Sort.ABSENT))
+    return int(filled[-1]), change
+
+
+def _first_filled(item: ColumnTexts) -> int:
+    return int(np.argmax(item.row_sorts != Sort.BLANK))
+
+
+def _outside(numbers: Floats, term: Term, unit: Unit, usual: Unit) -> Flags:
+    """Which numbers of a unit lie outside a term's range in its usual unit."""
+    factor = float(unit.factor / usual.factor)
+    offset = float((unit.offset - usual.offset) / usual.factor)
+    low = float(term.typical_low) if term.typical_low else -np.inf
+    high = float(term.typical_high) if term.typical_high else np.inf
+    there = numbers * factor + offset
+    return np.asarray((there < low) | (there > high), dtype=np.bool_)
+
+
+def _stretches_of(item: ColumnTexts) -> Iterator[tuple[int, int, int]]:
+    """Rows with one problem that follow one another: first, last, how many.
+
+    Where day and month may be exchanged that is so of the whole column.
+    """
+    rows = sorted(item.untimed)
+    if len(item.forms) > 1 and rows:
+        yield rows[0], rows[-1], len(rows)
+        return
+    start = 0
+    for at in range(1, len(rows) + 1):
+        ends = at == len(rows) or rows[at] != rows[at - 1] + 1
+        if ends or item.untimed[rows[at]] != item.untimed[rows[start]]:
+            yield rows[start], rows[at - 1], at - start
+            start = at
+
+
+def _change_of(day: int) -> int:
+    """When the clocks of Europe or America change on a day (days since 1970), local µs; -1: never."""
+    date = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)
+    hour = -1
+    if date.isoweekday() == 7:  # noqa: PLR2004 - Sunday
+        is_last = (date + timedelta(days=7)).month != date.month
+        if date.month in {3, 10} and is_last:
+            hour = 2
+        elif (date.month == 3 and 8 <= date.day <= 14) or (date.month == 11 and date.day <= 7):  # noqa: PLR2004 - second and first Sunday
+            hour = 2 if date.month == 3 else 1  # noqa: PLR2004 - March
+    return -1 if hour < 0 else day * _DAY_US + hour * _HOUR_US
+
+
+def _decimals(item: ColumnTexts) -> list[Decimal | None]:
+    told = [
+        Decimal(reading.number) if reading is not None and not reading.comparator else None
+        for reading in item.readings
+    ]
+    return [told[place] for place in item.codes.tolist()]
+
+
+def _in_order(means: dict[str, ColumnTexts], extremes: dict[str, ColumnTexts]) -> Flags:
+    """Rows in which the least and greatest of one family lie around the mean of another."""
+    least, mean = extremes["least"].numbers, means["mean"].numbers
+    greatest = extremes["greatest"].numbers
+    return np.asarray((least <= mean) & (mean <= greatest), dtype=np.bool_)
+
+
+def _joined(groups: Integers, codes: Integers) -> Integers:
+    """Groups told apart by another column."""
+    _, joined = np.unique(groups * (int(codes.max(initial=0)) + 1) + codes, return_inverse=True)
+    return np.asarray(joined, dtype=np.int64)
+
+
+def _bad_steps(times: Integers, there: Flags, groups: Integers) -> int:
+    """Steps that do not go forward within groups."""
+    return int((steps_within(times, there, groups).sizes <= 0).sum())
+
+
+def _falls_between(times: Integers, there: Flags, groups: Integers, codes: Integers) -> bool:
+    """Whether times fall where a column's text changes and nowhere else: the table is sorted by it."""
+    steps = steps_within(times, there, groups)
+    is_change = codes[steps.rows] != codes[steps.before]
+    falls = steps.sizes < 0
+    return bool(np.all(is_change[falls])) and int(falls.sum()) >= int(is_change.sum()) / 2
+
+
+def _span(micros: float) -> str:
+    """A span of time as people say it."""
+    seconds = micros / 1_000_000
+    for name, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {name}".replace(".0 ", " ")
+    return f"{seconds:g} s"

@@ -18,6 +18,7 @@ from fedbatch.standard.key_records import KeyRecord
 from fedbatch.standard.values import ObjectReference
 
 __all__ = [
+    "Adopted",
     "Appended",
     "AuditNote",
     "CheckpointRow",
@@ -409,6 +410,23 @@ class Taken:
     erased: Sequence[int] = field(default=())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """Entries that the partner gave back, checked; b"" for one whose bytes were destroyed.
+
+    `settings` are kept with them.
+    """
+
+    ledger: str
+    first: int
+    entries: Sequence[bytes]
+    leaves: Sequence[bytes]
+    frontier: Frontier
+    checkpoints: Sequence[CheckpointRow]
+    heads: Sequence[NewLedgerEntry | None]
+    settings: Mapping[str, bytes] = field(default_factory=dict)
+
+
 class LedgerStore(Protocol):
     """Both ledgers of one agreement, and nothing of any other."""
 
@@ -497,6 +515,7 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True):
     `tls_certificate` is the one certificate (PEM) that its TLS may show. `own_links` and `links` are
     the changes of this node's link key and of the partner's; of its own the partner has heard
     `told_links`, and `told` names all own key records it has heard, by their hash.
+    `wants_back`: this node waits for the partner to give back what it lost.
     """
 
     party: str
@@ -513,6 +532,7 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[KeyRecord, ...] = ()
     told_links: int = 0
     told: str = ""
+    wants_back: bool = False
 
 
 class Invitation(msgspec.Struct, frozen=True, kw_only=True):

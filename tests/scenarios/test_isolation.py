@@ -222,7 +222,7 @@ def test_partner_not_confirmed_sees_no_agreement(tmp_path: Path) -> None:
         made.cmo.home.node.save_partner(replace(from_here, confirmed_here=""), note)
         expected = face(caller.send("GET", path, {}))
         assert face(caller.call("GET", path)) == expected
-        nothing = {"confirmed": False, "agreements": [], "keys": ""}
+        nothing = {"confirmed": False, "agreements": [], "keys": "", "wants_back": False}
         assert caller.call("GET", "/x/1/sizes").json() == nothing
     finally:
         made.world.close()

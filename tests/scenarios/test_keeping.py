@@ -39,7 +39,7 @@ def take_backup(node: Node, target: Path) -> Path:
 
 def seal_keys(node: Node) -> bytes:
     path = node.home.path.parent / f"{node.home.path.name}.keys"
-    back_up_keys(node.home, node.person, path, BOTH)
+    back_up_keys(node.home, node.person, path, BOTH, cost=2**14)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     return path.read_bytes()
 

@@ -15,6 +15,7 @@ from fedbatch.node.exporting import export_series
 from fedbatch.node.findings import FindingRow, agreement_findings, read_findings
 from fedbatch.node.following import Follower
 from fedbatch.node.importing import confirm_mapping
+from fedbatch.node.reading import read_results
 from fedbatch.node.series import load_series, read_lines, series_block
 from fedbatch.node.verifying import verify_home
 from fedbatch.plant.packs import World as Plant
@@ -106,7 +107,7 @@ def points_at(node: Node, batch: str, name: str) -> dict[int, int]:
 
 def test_a_batch_is_followed_live_at_its_sponsor_and_only_there(site: Site) -> None:
     first = site.plant.batches[0]
-    site.run(until=START + timedelta(hours=12), step=timedelta(minutes=20))
+    site.run(until=START + timedelta(hours=12), step=timedelta(minutes=40))
     sponsor, other = site.sponsors
     seen = points_at(sponsor, first.sponsor_number, "TEMP.PV")
     assert len(seen) > 20
@@ -123,7 +124,7 @@ def test_a_batch_is_followed_live_at_its_sponsor_and_only_there(site: Site) -> N
 
 
 def test_a_batch_is_drawn_exported_and_laid_over_others(site: Site, tmp_path: Path) -> None:
-    site.run(until=START + timedelta(hours=40), step=timedelta(hours=1))
+    site.run(until=START + timedelta(hours=40), step=timedelta(hours=2))
     sponsor, first = site.sponsors[0], site.plant.batches[0]
     lines = {f"{line.code} {line.role}": line for line in read_lines(sponsor.home, first.number)}
     assert float(lines["TEMP PV"].least) > 30
@@ -180,6 +181,14 @@ def test_labelled_faults_are_found_and_look_alikes_stay_silent(site: Site) -> No
     # What the coarse dead band hides is missed by the laboratory's pH and the MES's least too.
     assert {row.parameter for row in reckoning.unlabelled} <= {"PH-MIN", "PH-OFF"}
     assert all("B26-0143" in row.batch for row in reckoning.unlabelled)
+    # What nobody states is computed once its phase is over, with what it rests on.
+    under = {
+        row.batch: row.shown for row in read_results(site.sponsors[0].home, codes=("DO-UNDER",))
+    }
+    ok, low = sorted((float(text.lstrip("~")), batch) for batch, text in under.items())
+    assert ok[0] == 0
+    assert "B26-0144" in low[1]
+    assert 4000 < low[0] < 8000
     # Both nodes find the same in what they both hold.
     for number, sponsor in enumerate(site.sponsors, 1):
         as_of = site.world.clock.now()

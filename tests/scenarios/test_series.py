@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import openpyxl
 import pytest
 from pyarrow import parquet
@@ -13,9 +14,10 @@ from pyarrow import parquet
 import fedbatch
 from fedbatch.errors import InputError
 from fedbatch.node.importing import load_mappings
+from fedbatch.node.overview import read_batches
 from fedbatch.node.series import load_series, series_block
 from fedbatch.node.verifying import verify_home
-from fedbatch.series.blocks import column_points, count
+from fedbatch.series.blocks import Block, column_points, count
 from fedbatch.standard import records
 from fedbatch.standard.agreements import Right
 from tests.scenarios.making import AGREED, Link, are_equal, linked, records_in
@@ -184,3 +186,62 @@ def test_film_coating_is_read_by_phase_at_the_sponsor(tmp_path: Path, real_data:
         sprayed = [float(str(row[4])) for row in rows if row[1] == "SPRAYING"]
         assert min(sprayed) <= laid["least"].min()
         assert laid["greatest"].max() <= max(sprayed)
+
+
+def features(block: Block) -> dict[str, float]:
+    """Published features of a press batch, from its series alone (COLUMNS.md of the data)."""
+
+    def column(term: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        points = column_points(block, f"{term}.PV")
+        return np.asarray(points.numbers / 10 ** (points.scale or 0), dtype=np.float64)
+
+    speed, produced, waste = map(column, ("PRESS.SPEED", "TABLETS.GOOD", "TABLETS.REJECTED"))
+    makes = (speed > 0) & (produced > 0)
+    return {
+        "tbl_speed_mean": speed[speed > 0].mean(),
+        "tbl_speed_change": float(1 + np.count_nonzero(np.diff(speed))),
+        "tbl_speed_0_duration": float(np.count_nonzero(speed == 0)),
+        "total_waste": waste.max(),
+        "startup_waste": waste[produced == 0].max(),
+        "main_CompForce mean": column("PRESS.FORCE.MAIN")[makes].mean(),
+        "tbl_fill_mean": column("PRESS.FILL_DEPTH")[makes].mean(),
+    }
+
+
+def test_series_at_the_sponsor_recompute_the_published_features(
+    tmp_path: Path, real_data: Path
+) -> None:
+    folder = real_data / "zagar2022"
+
+    def table(name: str) -> list[dict[str, str]]:
+        with (folder / name).open() as lines:
+            return list(csv.DictReader(lines, delimiter=";"))
+
+    factors = {
+        r["Product code"]: float(r["Normalisation factor"]) for r in table("Normalization.csv")
+    }
+    published = {r["batch"]: r for r in table("Process.csv")}
+    codes = sorted(factors)
+    checked = 0
+    with linked(tmp_path, mappings=("press",), rights=RIGHTS, products=codes) as made:
+        blank: set[str] = set()
+        for number in (3, 5, 6):
+            report = made.cmo.take(folder / "Process" / f"{number}.csv")
+            blank |= {f.where.key[0] for f in report.findings if f.rule == "series.blank"}
+        made.cmo.share(made.agreement)
+        made.settle()
+        for batch in sorted({b.numbers[0] for b in read_batches(made.sponsor.home)}):
+            told = published[batch]
+            (item,) = load_series(made.sponsor.home, batch)
+            found = features(series_block(made.sponsor.home, item))
+            for name, value in found.items():
+                # A blank row counts as a change in what was published, and weekends were left out.
+                is_other = name == "tbl_speed_change" and batch in blank
+                is_weekend = name == "tbl_speed_0_duration" and told["weekend"] == "yes"
+                if is_other or is_weekend:
+                    continue
+                if name in {"tbl_speed_change", "tbl_speed_0_duration", "total_waste"}:
+                    value = value / factors[told["code"]]  # noqa: PLW2901 - as published
+                assert value == pytest.approx(float(told[name]), rel=1e-6), (batch, name)
+                checked += 1
+    assert checked == 7 * 21 - len(blank) - 2

@@ -43,7 +43,7 @@ from fedbatch.standard.envelope import write_entry
 from fedbatch.standard.mappings import Constant, Mapping, MappingRule, SeriesTarget
 from fedbatch.standard.values import Identifier
 
-__all__ = ["measure_bulk", "measure_catch_up", "measure_live", "measure_overlay"]
+__all__ = ["catch_up", "measure_bulk", "measure_catch_up", "measure_live", "measure_overlay"]
 
 PARAMETERS = 30
 MINUTES = 14 * 1440
@@ -53,6 +53,7 @@ LIVE_ENTRIES, TRAIN_POINTS = 86_400, 23
 _START = np.datetime64("2026-01-01T00:00:00")
 _AGREEMENT = "ag-bench"
 _NOT_RUN = float("nan")
+_AT_ONCE = 65_536
 _FIRST_US = 1_772_409_600_000_000
 
 
@@ -295,8 +296,8 @@ def _verification(made: _Pair) -> float:
 # ---- P3, P4 live, P8
 
 
-def _live_entries(number: int, width: int) -> list[NewLedgerEntry]:
-    chance = np.random.default_rng(11)
+def _live_entries(number: int, width: int, start: int = 0) -> list[NewLedgerEntry]:
+    chance = np.random.default_rng(11 + start)
     levels = chance.integers(1000, 9999, size=width)
     made = []
     for index in range(number):
@@ -304,7 +305,7 @@ def _live_entries(number: int, width: int) -> list[NewLedgerEntry]:
         record = records.Points(
             version=1,
             series="se-4",
-            base=instant_text(_FIRST_US + index * 1_000_000),
+            base=instant_text(_FIRST_US + (start + index) * 1_000_000),
             index=tuple(range(width)),
             offset=(0,) * width,
             scaled=tuple(levels.tolist()),
@@ -389,20 +390,7 @@ def measure_catch_up(folder: Path) -> list[Figure]:
     """P8: a day of live entries after a day without a link."""
     base = folder / "catch-up"
     base.mkdir()
-    with _pair(base) as made:
-        store = made.cmo.ledgers(_AGREEMENT)
-        own = store.ledgers()[0]
-        sign = head_signer(made.cmo.keys, f"agreement/{_AGREEMENT}/ledger", own.origin)
-        chosen = _declared(made)
-        store.append(own.ledger, chosen, None, sign)
-        entries = [_under(made, item) for item in _live_entries(LIVE_ENTRIES, TRAIN_POINTS)]
-        for at in range(0, len(entries), 256):
-            store.append(own.ledger, entries[at : at + 256], None, sign)
-        began = time.perf_counter()
-        made.sync()
-        taken = time.perf_counter() - began
-        here, there = store.ledgers()[0], made.sponsor.ledgers(_AGREEMENT).ledgers()[1]
-        assert (here.size, here.root) == (there.size, there.root)  # noqa: S101 - a bench that measures nothing must fail
+    taken = catch_up(base, LIVE_ENTRIES, TRAIN_POINTS).seconds
     return [
         Figure(
             id="P8",
@@ -417,7 +405,46 @@ def measure_catch_up(folder: Path) -> list[Figure]:
     ]
 
 
-def _declared(made: _Pair) -> list[NewLedgerEntry]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaughtUp:
+    """What catching up came to: seconds, sizes and roots on both sides, bytes of the copy."""
+
+    seconds: float
+    sent: tuple[int, bytes]
+    received: tuple[int, bytes]
+    bytes_there: int
+    points_there: int
+
+
+def catch_up(base: Path, entries: int, width: int) -> CaughtUp:
+    """Post live entries while the partner is away, then let it catch up, two processes."""
+    with _pair(base) as made:
+        store = made.cmo.ledgers(_AGREEMENT)
+        own = store.ledgers()[0]
+        sign = head_signer(made.cmo.keys, f"agreement/{_AGREEMENT}/ledger", own.origin)
+        store.append(own.ledger, _declared(made, width), None, sign)
+        for start in range(0, entries, _AT_ONCE):
+            count_ = min(_AT_ONCE, entries - start)
+            group = [_under(made, item) for item in _live_entries(count_, width, start)]
+            for at in range(0, len(group), 256):
+                store.append(own.ledger, group[at : at + 256], None, sign)
+        began = time.perf_counter()
+        made.sync()
+        taken = time.perf_counter() - began
+        here, there = store.ledgers()[0], made.sponsor.ledgers(_AGREEMENT).ledgers()[1]
+        folder = made.sponsor.agreement_folder(_AGREEMENT)
+        size = sum(path.stat().st_size for path in folder.glob("ledgers.sqlite*"))
+        runs = made.sponsor.views(_AGREEMENT).points(there.ledger, "se-4")
+        return CaughtUp(
+            seconds=taken,
+            sent=(here.size, here.root),
+            received=(there.size, there.root),
+            bytes_there=size,
+            points_there=sum(last - first + 1 for first, last, _, _ in runs) * width,
+        )
+
+
+def _declared(made: _Pair, width: int) -> list[NewLedgerEntry]:
     record = records.Series(
         version=1,
         series="se-4",
@@ -434,7 +461,7 @@ def _declared(made: _Pair) -> list[NewLedgerEntry]:
                 between="linear",
                 sampling_model=records.SamplingModel(model="raw", interval="PT1S"),
             )
-            for index in range(TRAIN_POINTS)
+            for index in range(width)
         ),
     )
     entry_id = "00000000-0000-4000-a000-000000000001"

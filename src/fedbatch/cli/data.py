@@ -184,12 +184,50 @@ def share(
         raise typer.Exit(1)
 
 
+def _carry(folder: Path, home: str | None, as_: str | None, *, as_json: bool) -> None:
+    from fedbatch.node.carrying import carry
+    from fedbatch.node.home import Home
+    from fedbatch.node.settings import find_home
+
+    with Home(find_home(home)) as here:
+        outcome = carry(here, folder, here.acting(as_, "").person)
+    if as_json:
+        show_json(
+            {
+                name: {"fetched": item.read, "sent": item.written, "refusals": item.refusals}
+                for name, item in outcome.items()
+            }
+        )
+    else:
+        for name, item in outcome.items():
+            say(
+                f"{name}: {item.read} entries read, {item.written} entries and {item.objects} data "
+                "files written."
+            )
+            for text in item.refusals:
+                say(f"  refused: {text}")
+        if not outcome:
+            say("No partner yet; `fedbatch invite` and `fedbatch accept --folder` begin.")
+    if any(item.refusals for item in outcome.values()):
+        raise typer.Exit(1)
+
+
 @guarded
-def sync(home: HomeOption = None, as_json: Json = False) -> None:
-    """One round with every partner that this node dials.
+def sync(
+    folder: Annotated[
+        Path | None, typer.Option(help="Exchange by files in this folder instead of a network.")
+    ] = None,
+    home: HomeOption = None,
+    as_: As = None,
+    as_json: Json = False,
+) -> None:
+    """One round with every partner that this node dials, or by a folder that travels.
 
     JSON: {partner: {fetched, sent, refusals} or {error}}
     """
+    if folder is not None:
+        _carry(folder, home, as_, as_json=as_json)
+        return
     from fedbatch.node.home import Home
     from fedbatch.node.server import sync_once
     from fedbatch.node.settings import find_home

@@ -1,8 +1,9 @@
-"""backup, restore: a home kept safe, and brought back."""
+"""backup, restore, rebuild: a home kept safe, and brought back."""
 
 from pathlib import Path
 from typing import Annotated
 
+import anyio
 import typer
 
 from fedbatch.cli.output import As, HomeOption, Json, guarded, say, show_json
@@ -56,8 +57,8 @@ def restore(
 ) -> None:
     """Restore a backup into a new home; every hash is checked before anything is written.
 
-    The home takes in but posts nothing until its partners were heard. Stop the old home first, for
-    good.
+    The home takes in but posts nothing until its partners were heard. What it lacks of its own
+    ledgers comes back from them with `fedbatch rebuild`. Stop the old home first, for good.
 
     JSON: {home, party, made_at, files, bytes, agreements: [text]}
     """
@@ -70,9 +71,54 @@ def restore(
         return
     say(f"{done.files} files of {done.party}, as of {done.made_at}, are in {home}.")
     say(f"Next: `fedbatch keys restore FILE --home {home}`, then `fedbatch sync` or `serve`.")
+    say("Where a partner holds more than this home does, `fedbatch rebuild` fetches it back.")
+
+
+@guarded
+def rebuild(
+    partner: Annotated[
+        str | None, typer.Argument(help="Only from this partner, by name or party id.")
+    ] = None,
+    home: HomeOption = None,
+    as_: As = None,
+    as_json: Json = False,
+) -> None:
+    """Fetch back from partners what was exchanged with them and is lost here.
+
+    Each entry is checked under this party's own keys. A partner that dials this node gives its part
+    with its next contact, while this node serves. The journal was never exchanged: it stays as it is.
+
+    JSON: {partners: [{partner, waits, agreements: [{agreement, sent, received, objects}]}]}
+    """
+    from fedbatch.node.home import Home
+    from fedbatch.node.server import rebuild_from
+    from fedbatch.node.settings import find_home
+
+    outcome = []
+    with Home(find_home(home)) as here:
+        officer = here.acting(as_, "key officer")
+        chosen = [here.partner_named(partner)] if partner else here.node.partners()
+        for item in chosen:
+            with progress_bar(f"rebuilding from {item.name}", quiet=as_json) as report:
+                taken = anyio.run(rebuild_from, here, item, officer, report)
+            outcome.append({"partner": item.name, "waits": not item.dials, "agreements": taken})
+            if as_json:
+                continue
+            if not item.dials:
+                say(f"{item.name}: comes back with its next contact, while `fedbatch serve` runs.")
+            for line in taken:
+                say(
+                    f"{item.name}, {line.agreement}: {line.sent} sent and {line.received} received "
+                    f"entries are back, and {line.objects} objects."
+                )
+            if item.dials and not taken:
+                say(f"{item.name}: nothing is missing here.")
+    if as_json:
+        show_json({"partners": outcome})
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
     app.command()(backup)
     app.command()(restore)
+    app.command()(rebuild)

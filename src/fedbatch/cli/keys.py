@@ -123,7 +123,7 @@ def restore(
 ) -> None:
     """Bring keys back from a backup, into this home or into a new one where there is none.
 
-    A new home posts nothing before its partners were heard.
+    A new home then gets its ledgers back with `fedbatch rebuild`; nothing is posted before.
 
     JSON: {party, made_at, restored: [text], replaced: [text], unchanged, is_new_home}
     """
@@ -145,7 +145,7 @@ def restore(
         f"{len(report.replaced)} replaced, {report.unchanged} were here."
     )
     if report.is_new_home:
-        say(f"A new home is at {path}; its journal begins anew.")
+        say(f"A new home is at {path}; its journal begins anew. Next: `fedbatch rebuild`.")
 
 
 Purpose = Annotated[str, typer.Argument(help="Which key: ledger, cosign or link.")]

@@ -88,6 +88,9 @@ def invite(
     out: Annotated[Path, typer.Option(help="The file to write the invitation to.")] = Path(
         "invitation.json"
     ),
+    by_folder: Annotated[
+        bool, typer.Option("--by-folder", help="The answer travels in a folder; nobody dials.")
+    ] = False,
     home: HomeOption = None,
     as_: As = None,
     as_json: Json = False,
@@ -104,26 +107,37 @@ def invite(
     with Home(find_home(home)) as here:
         officer = here.acting(as_, "key officer")
         code = secrets.token_hex(16)
-        content = pairing.invite(here.pairing, officer.person, code, here.tls_sha256())
+        tls = here.tls_sha256()
+        content = pairing.invite(here.pairing, officer.person, code, tls, is_by_folder=by_folder)
     write_durably(out, content, mode=0o600)
     if as_json:
         show_json({"invitation": out})
         return
     say(f"The invitation is in {out}. Hand it over by a way that both trust; it works once.")
+    if by_folder:
+        say("The partner runs `fedbatch accept --folder` with it.")
+        return
     say("The partner runs `fedbatch accept` with it while this node serves (`fedbatch serve`).")
 
 
 @guarded
 def accept(
     invitation: Annotated[Path, typer.Argument(help="The invitation's file.")],
+    folder: Annotated[
+        Path | None, typer.Option(help="Answer by a file in this folder; nobody is dialled.")
+    ] = None,
     home: HomeOption = None,
     as_: As = None,
     as_json: Json = False,
 ) -> None:
     """Accept a partner's invitation: its node is dialled, and both keys are pinned.
 
+    With --folder the answer is a file that travels; `fedbatch sync --folder` on both sides does the
+    rest.
+
     JSON: {partner, party, ours, theirs}
     """
+    from fedbatch.node.carrying import answer_into_folder
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
     from fedbatch.peers.dialer import call_pairing, fetch_certificate
@@ -132,6 +146,14 @@ def accept(
     with Home(find_home(home)) as here:
         officer = here.acting(as_, "key officer")
         content = _read(invitation)
+        if folder is not None:
+            path = answer_into_folder(here, content, folder)
+            if as_json:
+                show_json({"partner": "", "party": "", "ours": "", "theirs": str(path)})
+            else:
+                say(f"The answer is {path}. Carry the folder to the partner, who runs")
+                say("`fedbatch sync --folder`, and back; then run it here too.")
+            return
         invited = pairing.read_invitation(content, here.clock.seconds())
         certificate = fetch_certificate(invited.address, invited.tls_sha256)
         answer = pairing.answer_invitation(here.pairing, invited)

@@ -311,6 +311,41 @@ _DERIVED = {
 }
 
 
+# Figures that nobody states: the node computes them from the series once the phase is over.
+_COMPUTED = (
+    AgreedParameter(
+        code="DO-LOW",
+        term="dissolved_oxygen.saturation",
+        qualifier="least, computed",
+        equipment_class=_CLASS,
+        role="result",
+        unit="%",
+        class_="CPP",
+        derive=Derive(rule="minimum", of="DO", element="PRODUCTION"),
+    ),
+    AgreedParameter(
+        code="DO-UNDER",
+        term="dissolved_oxygen.saturation",
+        qualifier="time under 20 %",
+        equipment_class=_CLASS,
+        role="result",
+        unit="s",
+        class_="CPP",
+        derive=Derive(rule="time_outside", of="DO", element="PRODUCTION", low="20"),
+    ),
+    AgreedParameter(
+        code="TEMP-MEAN",
+        term="temperature.vessel",
+        qualifier="mean, computed",
+        equipment_class=_CLASS,
+        role="result",
+        unit="Cel",
+        class_="CPP",
+        derive=Derive(rule="mean", of="TEMP", element="PRODUCTION"),
+    ),
+)
+
+
 def _parameters(world: World, product: str) -> tuple[AgreedParameter, ...]:
     found = {}
     for item in world.parameters:
@@ -338,4 +373,6 @@ def _parameters(world: World, product: str) -> tuple[AgreedParameter, ...]:
                 for limit in item.limits
             ),
         )
+    for computed in _COMPUTED:
+        found[computed.code, computed.role] = computed
     return tuple(found.values())

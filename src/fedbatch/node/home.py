@@ -24,6 +24,7 @@ from fedbatch.services.pairing import Pairing, is_printable
 from fedbatch.standard.agreements import AgreementBody
 from fedbatch.standard.dictionary import Dictionary, read_dictionary
 from fedbatch.standard.mappings import Mapping
+from fedbatch.standard.records import Result
 from fedbatch.standard.units import UnitTable, read_units
 from fedbatch.store.journal import Journal
 from fedbatch.store.keys import HomeIds, KeyRing, is_signed
@@ -139,6 +140,8 @@ class Home:
         self.ids = HomeIds(self.keys)
         self._agreements: OrderedDict[str, Ledgers] = OrderedDict()
         self._views: dict[str, Views] = {}
+        # What was derived of a series, with the state it was derived from.
+        self.derived: dict[str, tuple[object, list[Result]]] = {}
 
     def __enter__(self) -> Self:
         return self

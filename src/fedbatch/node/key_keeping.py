@@ -14,7 +14,7 @@ from fedbatch.services.key_turns import records_of
 from fedbatch.services.pairing import fingerprint
 from fedbatch.standard import canonical
 from fedbatch.standard.values import in_time
-from fedbatch.store.key_backup import open_sealed, seal
+from fedbatch.store.key_backup import COST, open_sealed, seal
 from fedbatch.store.keys import KeyFile, KeyRing
 from fedbatch.store.objects import write_durably
 
@@ -147,8 +147,12 @@ def _state(item: KeyFile, states: Mapping[str, str]) -> str:
 # ---- backup
 
 
-def back_up_keys(home: Home, by: Person, path: Path, passphrases: Sequence[str]) -> int:
+def back_up_keys(
+    home: Home, by: Person, path: Path, passphrases: Sequence[str], *, cost: int = COST
+) -> int:
     """Seal all keys and agreement secrets under two passphrases; how many files those were.
+
+    `cost` is scrypt's n; only tests take less.
 
     Raises:
         InputError: a damaged key, or passphrases that do not need two officers.
@@ -168,7 +172,7 @@ def back_up_keys(home: Home, by: Person, path: Path, passphrases: Sequence[str])
             files=tuple(_File(name=f.name, made_ns=f.made_ns, content=f.content) for f in files),
         )
     )
-    write_durably(path, seal(content, passphrases), mode=0o600)
+    write_durably(path, seal(content, passphrases, cost=cost), mode=0o600)
     detail = f"{len(files)} files"
     home.node.note(AuditNote(act="back up keys", by=by.person, time=now, detail=detail))
     return len(files)

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 import msgspec
 
+from fedbatch.node.deriving import derive_all
 from fedbatch.node.files import grants_files, whole_files
 from fedbatch.node.home import Home
 from fedbatch.ports import AuditNote, KnownAgreement, Person
 from fedbatch.services.agreements import place_of, posting_allowed
-from fedbatch.services.posting import head_signer
+from fedbatch.services.posting import entry_id, head_signer
+from fedbatch.services.rebuilding import REBUILT
 from fedbatch.services.sharing import SharePlan, Sharing, plan
 from fedbatch.services.transcribed import read_transcribed
 from fedbatch.standard import records
@@ -60,8 +62,37 @@ def _live_range(
     return records.Entries(first=max(runs[0][0], after + 1), last=runs[-1][1])
 
 
-def _excluded(content: bytes | None) -> frozenset[str]:
-    return frozenset(msgspec.json.decode(content, type=list[str])) if content else frozenset()
+def _excluded(home: Home, agreement: str, ledger: str) -> frozenset[str]:
+    """The own ids of batches that are never shared under an agreement again.
+
+    They are kept beside the ledger; where that was lost, the partner's word of what it erased says so.
+    """
+    store = home.ledgers(agreement)
+    kept = store.setting("excluded")
+    excluded = frozenset(msgspec.json.decode(kept, type=list[str]) if kept else ())
+    erased = store.erased(ledger)
+    if not erased:
+        return excluded
+    batches = (head.key[0] for head in home.journal.heads(("batch",)).values())
+    return excluded | {name for name in batches if _first_entry(home, agreement, name) in erased}
+
+
+def _first_entry(home: Home, agreement: str, batch: str) -> str:
+    """The id that the first entry about a batch has under an agreement."""
+    name = home.ids.shared(agreement, "batch", batch)
+    return entry_id(home.ids, agreement, "batch", (name,), 1)
+
+
+def _points_from(home: Home, agreement: str) -> int:
+    """From where on the journal's live points are posted.
+
+    After a rebuild nobody knows which ones were; they come with the sealed stretches.
+    """
+    store = home.ledgers(agreement)
+    if store.setting(REBUILT) is not None:
+        store.keep_setting(POINTS_FROM, str(home.journal.size()).encode())
+        store.forget_setting(REBUILT)
+    return int(store.setting(POINTS_FROM) or b"0")
 
 
 def make_plan(home: Home, known: KnownAgreement) -> SharePlan:
@@ -84,7 +115,7 @@ def make_plan(home: Home, known: KnownAgreement) -> SharePlan:
         journal=home.journal,
         heads=store.heads(own.ledger),
         posted=store.posted(own.ledger) if is_same else {},
-        excluded=_excluded(store.setting("excluded")),
+        excluded=_excluded(home, known.agreement, own.ledger),
         status=journal_status(home),
         read_own=lambda index: store.entries(own.ledger, index, 1)[0][2],
         ids=home.ids,
@@ -93,7 +124,8 @@ def make_plan(home: Home, known: KnownAgreement) -> SharePlan:
         objects=home.journal_objects,
         transcribed=read_transcribed(store, home.settings.party),
         live_range=lambda series: _live_range(home, known, own.ledger, series),
-        points_from=int(store.setting(POINTS_FROM) or b"0"),
+        derived=derive_all(home, known, body),
+        points_from=_points_from(home, known.agreement),
         files=whole_files(home) if grants_files(body) else (),
     )
     return plan(sharing)
@@ -134,6 +166,7 @@ def post_plan(
             report(start + len(group), len(entries))
     for sha256 in made.destroyed:
         objects.erase(sha256)
+    store.relink(own.ledger, made.post.known)
     store.keep_setting("shared_version", str(body.version).encode())
     return len(entries)
 

@@ -42,6 +42,7 @@ __all__ = [
     "point_rows",
     "read_lines",
     "reckon",
+    "sealed_stretches",
     "sealed_until",
     "series_block",
     "series_table",
@@ -142,6 +143,14 @@ def reckon(home: Home, item: BatchSeries) -> tuple[Block, list[Conflict]]:
 def sealed_until(home: Home, item: BatchSeries) -> int | None:
     """Up to when (µs) a series is complete; None where nothing is sealed."""
     return max((micros(r.complete_until) for _, r in _sealed(home, item)), default=None)
+
+
+def sealed_stretches(home: Home, item: BatchSeries) -> list[tuple[int, int, str]]:
+    """From, to (µs) and the segment's SHA-256 of each sealed stretch."""
+    return [
+        (micros(record.from_), micros(record.to), record.segment.sha256)
+        for _, record in _sealed(home, item)
+    ]
 
 
 def late_stretches(home: Home, item: BatchSeries) -> tuple[tuple[int, int, int], ...]:

@@ -15,12 +15,12 @@ from starlette.applications import Starlette
 
 from fedbatch.errors import FedbatchError, InputError
 from fedbatch.node.home import Home
-from fedbatch.peers.dialer import BACK_OFF_S_MAX, Dialer, Moved, keep_linked
+from fedbatch.peers.dialer import BACK_OFF_S_MAX, Dialer, Moved, TakenBack, keep_linked
 from fedbatch.peers.listener import Listener, listener_app
-from fedbatch.ports import Partner
+from fedbatch.ports import Partner, Person
 from fedbatch.store.keys import is_signed
 
-__all__ = ["Worker", "dialer_for", "make_app", "serve", "sync_once"]
+__all__ = ["Worker", "dialer_for", "make_app", "rebuild_from", "serve", "sync_once"]
 
 log = structlog.get_logger()
 
@@ -78,6 +78,29 @@ async def sync_once(home: Home) -> dict[str, Moved | FedbatchError]:
             await dialer.close()
         await worker.run(functools.partial(_keep_link, home, partner, outcome[partner.name]))
     return outcome
+
+
+async def rebuild_from(
+    home: Home, partner: Partner, by: Person, report: Callable[[int, int], None]
+) -> list[TakenBack]:
+    """Fetch back from a partner that this node dials what was lost here, then make a round.
+
+    A partner that dials this node gives it back by itself, once it hears the wish.
+
+    Raises:
+        IntegrityError: what came is not what this party signed, or an own ledger is forked.
+    """
+    worker = Worker()
+    await worker.run(lambda: home.exchange.want_back(partner.party, by.person))
+    if not partner.dials:
+        return []
+    dialer = dialer_for(home, partner, worker.run)
+    try:
+        taken = await dialer.rebuild(report)
+        await dialer.round()
+    finally:
+        await dialer.close()
+    return taken
 
 
 def _keep_link(home: Home, partner: Partner, outcome: Moved | FedbatchError) -> None:

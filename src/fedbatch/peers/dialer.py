@@ -9,7 +9,7 @@ import functools
 import hashlib
 import secrets
 import ssl
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,9 +34,16 @@ from fedbatch.errors import (
 from fedbatch.peers.signatures import Request, sign_request
 from fedbatch.ports import Clock, Partner, Signer
 from fedbatch.services.agreements import hex_bytes
-from fedbatch.services.exchange import PART_BYTES_MAX, AgreementLine, Exchange, Overview
+from fedbatch.services.exchange import (
+    PART_BYTES_MAX,
+    RESTORED,
+    AgreementLine,
+    Exchange,
+    Overview,
+)
 from fedbatch.services.key_turns import link_key
 from fedbatch.services.pairing import Answer
+from fedbatch.services.rebuilding import Returned
 from fedbatch.services.replication import FRAMES_BYTES, Replica
 from fedbatch.standard import canonical
 
@@ -44,6 +51,7 @@ __all__ = [
     "BACK_OFF_S_MAX",
     "Dialer",
     "Moved",
+    "TakenBack",
     "call_pairing",
     "check_address",
     "fetch_certificate",
@@ -174,6 +182,17 @@ class Moved:
     receipts: int = 0
     refusals: list[str] = field(default_factory=list)
     cursor: str = ""
+    given_back: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class TakenBack:
+    """What came back of one agreement: entries of the own ledger, of the partner's, and objects."""
+
+    agreement: str
+    sent: int = 0
+    received: int = 0
+    objects: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -284,6 +303,8 @@ class Dialer:
         own = {line.agreement: line for line in here.agreements}
         for agreement in sorted(there.keys() | own.keys()):
             try:
+                if overview.wants_back and _is_lost(there.get(agreement)):
+                    await self._give_back(agreement, moved)
                 await self._agreement(agreement, there.get(agreement), own.get(agreement), moved)
             except (StoreError, BusyError):
                 raise
@@ -342,6 +363,16 @@ class Dialer:
         here: AgreementLine | None,
         moved: Moved,
     ) -> None:
+        if RESTORED in {line.stopped for line in (there, here) if line is not None}:
+            return
+        if (
+            there is not None
+            and there.copy
+            and (here is None or not here.own)
+            and not _is_told(here)
+        ):
+            message = f"{agreement}: the partner holds {there.copy} entries that are not here"
+            raise IntegrityError(message, code="rebuild.behind")
         await self._negotiate(agreement, there, here)
         there = await self._line_there(agreement)
         here = await self._line_here(agreement)
@@ -354,6 +385,89 @@ class Dialer:
             # It stops that ledger only: the own one goes on.
             moved.refusals.append(f"{agreement} {error.code}: {error}")
         await self._push(agreement, there, moved)
+
+    # ---- what was lost comes back
+
+    async def _give_back(self, agreement: str, moved: Moved) -> None:
+        """Give a partner that lost it what this node holds of an agreement."""
+        exchange, party, path = self.exchange, self.party, f"/x/1/{agreement}/returned"
+        try:
+            content = await self.run(lambda: exchange.returned(party, agreement))
+        except ConflictError:
+            return  # nothing was exchanged yet
+        found = canonical.parse(content, Returned, "returned agreement")
+        reply = await self._send("PUT", path, content, "application/json")
+        held = canonical.parse(reply.content, dict[str, int], "sizes")
+        ends = {found.asker.ledger: found.size, found.giver.ledger: found.receipted}
+        for ledger, end in ends.items():
+            size = held.get(ledger, 0)
+            while size < end:
+                give = functools.partial(exchange.give_back, party, agreement, ledger, size)
+                part = await self.run(give)
+                kind = "application/octet-stream"
+                answer = await self._send("POST", f"/x/1/{agreement}/{ledger}/returned", part, kind)
+                now = int(answer.content) if answer.content.isdigit() else size
+                if now <= size:
+                    raise PeerError("nothing was taken back", retryable=True, code="peer.back")
+                moved.given_back += now - size
+                size = now
+        # Once more: both ends are reached, so the partner finishes.
+        await self._send("PUT", path, content, "application/json")
+
+    async def rebuild(self, report: Callable[[int, int], None]) -> list[TakenBack]:
+        """Fetch back from the partner what this node lost.
+
+        Raises:
+            IntegrityError: what came is not what this party signed.
+        """
+        await self._tell_keys()
+        if not await self._confirmed():
+            return []
+        overview, _ = await self.overview()
+        lines = [line for line in overview.agreements if line.copy]
+        total = sum(line.copy + line.receipted for line in lines)
+        taken: list[TakenBack] = []
+        for line in lines:
+            here = await self._line_here(line.agreement)
+            if here is None or _is_lost(here):
+                taken.append(await self._take_back(line.agreement, taken, total, report))
+        return taken
+
+    async def _take_back(
+        self,
+        agreement: str,
+        before: Sequence[TakenBack],
+        total: int,
+        report: Callable[[int, int], None],
+    ) -> TakenBack:
+        exchange, party, base = self.exchange, self.party, f"/x/1/{agreement}"
+        content = await self._get(f"{base}/returned")
+        found = await self.run(lambda: exchange.take_returned(party, agreement, content))
+        held = await self.run(lambda: exchange.sizes_back(party, agreement))
+        done = sum(item.sent + item.received for item in before)
+        taken = TakenBack(agreement=agreement)
+        for ledger, end in (
+            (found.asker.ledger, found.size),
+            (found.giver.ledger, found.receipted),
+        ):
+            size = start = held.get(ledger, 0)
+            while size < end:
+                part = await self._get(f"{base}/{ledger}/returned", f"from={size}")
+                take = functools.partial(exchange.take_back, party, agreement, ledger, part)
+                now = await self.run(take)
+                if now <= size:
+                    raise PeerError("nothing came back", retryable=True, code="peer.back")
+                size = now
+                report(done + size, total)
+            done += size
+            if ledger == found.asker.ledger:
+                taken.sent = size - start
+            else:
+                taken.received = size - start
+        missing = await self.run(lambda: exchange.finish_rebuild(party, agreement))
+        for sha256, size in missing.items():
+            taken.objects += await self._fetch_object(agreement, found.giver.ledger, sha256, size)
+        return taken
 
     async def _line_there(self, agreement: str) -> AgreementLine | None:
         overview, _ = await self.overview()
@@ -571,6 +685,16 @@ async def _read_bounded(reply: httpx.Response) -> None:
             raise PeerError("the partner's answer is too long", retryable=True, code="peer.answer")
         parts.append(part)
     reply._content = b"".join(parts)  # noqa: SLF001 - httpx keeps what `read` would have kept here
+
+
+def _is_lost(line: AgreementLine | None) -> bool:
+    """Whether an agreement is being brought back at the node that tells this of it."""
+    return line is None or line.stopped == RESTORED
+
+
+def _is_told(here: AgreementLine | None) -> bool:
+    """Whether a loss shows here already: it is a finding of its own (INTEROP §1.6)."""
+    return here is not None and bool(here.stopped)
 
 
 def _object_path(agreement: str, ledger: str, sha256: str) -> str:

@@ -369,6 +369,30 @@ async def _receipts(call: Call) -> Response:
     return _reply(b"{}")
 
 
+async def _returned(call: Call) -> Response:
+    """What this node holds of an agreement, for who lost it; or what comes back to this node (PUT)."""
+    run, exchange = call.listener.run, call.listener.exchange
+    if call.request.method == "PUT":
+        found = await run(lambda: exchange.take_returned(call.party, call.agreement, call.body))
+        sizes = await run(lambda: exchange.sizes_back(call.party, call.agreement))
+        if sizes == {found.asker.ledger: found.size, found.giver.ledger: found.receipted}:
+            await run(lambda: exchange.finish_rebuild(call.party, call.agreement))
+        return _reply(canonical.encode(sizes))
+    return _reply(await run(lambda: exchange.returned(call.party, call.agreement)))
+
+
+async def _ledger_back(call: Call) -> Response:
+    """Entries of either ledger with their checkpoints: given, or taken back (POST)."""
+    run, exchange = call.listener.run, call.listener.exchange
+    if call.request.method == "POST":
+        take = functools.partial(exchange.take_back, call.party, call.agreement, call.ledger)
+        size = await run(lambda: take(call.body))
+        return _reply(str(size).encode(), "text/x.tlog.size")
+    start = _number(call.request, "from", 0)
+    give = functools.partial(exchange.give_back, call.party, call.agreement, call.ledger)
+    return _reply(await run(lambda: give(start)), "application/octet-stream")
+
+
 async def _root(call: Call) -> Response:
     size, exchange = _number(call.request, "size", 0), call.listener.exchange
     root: bytes = await call.listener.run(
@@ -413,6 +437,8 @@ def listener_app(listener: Listener) -> Starlette:
             Route("/x/1/{agreement}/proposal", _route(_proposal), methods=["GET", "PUT"]),
             Route("/x/1/{agreement}/acceptance", _route(_acceptance), methods=["GET", "PUT"]),
             Route("/x/1/{agreement}/stopped", _route(_stopped), methods=["POST"]),
+            Route("/x/1/{agreement}/returned", _route(_returned), methods=["GET", "PUT"]),
+            Route(f"{below}/returned", _route(_ledger_back), methods=["GET", "POST"]),
             Route("/x/1/{agreement}/receipts", _route(_receipts), methods=["POST"]),
             Route(f"{below}/entries", _route(_entries), methods=["GET", "POST"]),
             Route(f"{below}/root", _route(_root), methods=["GET"]),

@@ -40,7 +40,9 @@ def term_findings(
 ) -> Iterator[Finding]:
     """`reconcile.mismatch` of results against the series, and `balance.mismatch`."""
     terms: dict[tuple[str, str], Derive] = {
-        (item.code, item.role): item.derive for item in body.parameters if item.derive is not None
+        (item.code, item.role): item.derive
+        for item in body.parameters
+        if item.derive is not None and item.derive.element is None
     }
     for result in results:
         derive = terms.get((result.code, result.role))
@@ -96,6 +98,8 @@ def _over(facts: SeriesFacts, result: ResultFacts, derive: Derive) -> tuple[str,
     if points is None or parameter is None or window is None:
         return None
     line = parameter_line(points, parameter, *window, facts)
+    if derive.rule not in _RULES:
+        return None
     derived = _RULES[derive.rule](line, "0")
     if derived.number is None:
         return None

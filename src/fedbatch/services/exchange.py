@@ -20,6 +20,7 @@ from fedbatch.errors import (
     MissingObjectsError,
     RefusedError,
 )
+from fedbatch.ledger.frames import decode_frames
 from fedbatch.ports import (
     AuditNote,
     Clock,
@@ -32,8 +33,9 @@ from fedbatch.ports import (
     Person,
     Signer,
 )
-from fedbatch.services import agreements, key_turns, replication
+from fedbatch.services import agreements, key_turns, rebuilding, replication
 from fedbatch.services.agreements import Officer, Party, Verify
+from fedbatch.services.rebuilding import Rebuilding, RebuildStore, Returned
 from fedbatch.services.replication import CopyStore, Replica, Replication
 from fedbatch.standard import canonical
 from fedbatch.standard.agreements import AgreementBody
@@ -50,6 +52,10 @@ WANTED_MAX = 64
 PART_BYTES_MAX = 8 * 1024 * 1024
 
 
+# Told in place of a reason for which a ledger is stopped: it is being brought back.
+RESTORED = "restored"
+
+
 class NotHereError(RefusedError):
     """Unknown and forbidden alike."""
 
@@ -61,7 +67,8 @@ class AgreementLine(msgspec.Struct, frozen=True, kw_only=True):
 
     `own` is the answering party's ledger, `copy` how much it holds of the other's and `copy_root` its
     root there, `receipted` how much of its own it holds receipts for. `stopped` is the code for which
-    its own ledger is stopped, or for which this node cannot read it. `wanted` are objects of the other
+    its own ledger is stopped, or for which this node cannot read it ("restored": while it waits for
+    what it lost). `wanted` are objects of the other
     party's ledger that it does not hold yet, by SHA-256.
     """
 
@@ -82,11 +89,13 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """What a partner may know of this node: whether it has confirmed, and their agreements.
 
     `keys` is the SHA-256 of this node's key records towards the partner, "" where there are none.
+    `wants_back`: this node has lost what it exchanged, and waits for it.
     """
 
     confirmed: bool
     agreements: tuple[AgreementLine, ...] = ()
     keys: str = ""
+    wants_back: bool = False
 
 
 class KeyRecords(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +111,7 @@ class Exchange:
     party: str
     node: str
     store: NodeStore
-    open_store: Callable[[str], CopyStore]
+    open_store: Callable[[str], RebuildStore]
     open_objects: Callable[[str], Objects]
     signer: Signer
     ids: Ids
@@ -163,7 +172,12 @@ class Exchange:
         lines = (self._line(item) for item in known)
         # Where only the partner has spoken yet there is nothing to tell it.
         told = (item for item in lines if item != AgreementLine(agreement=item.agreement))
-        return Overview(confirmed=True, agreements=tuple(told), keys=self.own_key_records(party)[1])
+        return Overview(
+            confirmed=True,
+            agreements=tuple(told),
+            keys=self.own_key_records(party)[1],
+            wants_back=partner.wants_back,
+        )
 
     def _line(self, agreement: str) -> AgreementLine:
         """How one agreement stands; a damaged one holds the others of this partner not up."""
@@ -185,7 +199,8 @@ class Exchange:
             return line
         if not rows:
             is_lost = store.setting(replication.LOST) is not None
-            return msgspec.structs.replace(line, stopped="rollback" if is_lost else "")
+            stopped = RESTORED if store.is_awaited else "rollback" if is_lost else ""
+            return msgspec.structs.replace(line, stopped=stopped)
         own, *others = rows
         receipts = [row.size for row in store.checkpoints(own.ledger) if row.cosignature]
         return msgspec.structs.replace(
@@ -196,7 +211,7 @@ class Exchange:
             receipted=max(receipts, default=0),
             copy=others[0].size if others else 0,
             copy_root=others[0].root.hex() if others else "",
-            stopped=own.stopped.partition(":")[0],
+            stopped=RESTORED if store.is_awaited else own.stopped.partition(":")[0],
             wanted=tuple(sorted(_awaited(store)))[:WANTED_MAX],
         )
 
@@ -217,8 +232,19 @@ class Exchange:
                 continue
             except IntegrityError as error:
                 problem = problem or error
+        self._release_untouched(party, overview)
         if problem is not None:
             raise problem
+        self._note_rebuilt(party, overview)
+
+    def _release_untouched(self, party: str, overview: Overview) -> None:
+        """A restored agreement of which the partner holds no entry has lost none."""
+        held = {line.agreement for line in overview.agreements if line.copy}
+        for agreement in self._agreements_with(party):
+            with contextlib.suppress(IntegrityError):
+                store = self.open_store(agreement)
+                if store.is_awaited and agreement not in held:
+                    store.confirm_place()
 
     # ---- keys
 
@@ -307,6 +333,34 @@ class Exchange:
             if store.setting("partner_keys") is not None:
                 key_turns.take_record(store, record, identity, self.verify, self.clock)
 
+    # ---- folders that travel
+
+    def receipts(self, party: str, agreement: str, count: int) -> bytes:
+        """This party's newest cosignatures of the partner's ledger, as they cross."""
+        store = self._agreement(party, agreement)
+        copies = [row for row in store.ledgers() if not row.is_own]
+        if not copies:
+            return b""
+        kept = [row for row in store.checkpoints(copies[0].ledger) if row.cosignature]
+        given = [(row.size, row.cosignature) for row in kept[-count:]]
+        return Replica(size=copies[0].size, receipts=given).encode()
+
+    def objects_since(self, party: str, agreement: str, start: int) -> list[str]:
+        """Objects that entries of the own ledger from an index on name, as far as they are here."""
+        store, own = self._agreement(party, agreement), self.own_ledger(party, agreement)
+        objects = self.open_objects(agreement)
+        named = [item.sha256 for item in store.objects(own.ledger) if item.index >= start]
+        return [sha256 for sha256 in named if objects.has(sha256)]
+
+    def whole_object(self, party: str, agreement: str, sha256: str) -> bytes:
+        """An object's bytes, checked."""
+        self._agreement(party, agreement)
+        return self.open_objects(agreement).read(sha256)
+
+    def end_of(self, content: bytes) -> int:
+        """The size that a group of frames leads to."""
+        return max(frame.first + frame.count for frame in decode_frames(content))
+
     # ---- agreements
 
     def proposal(self, party: str, agreement: str) -> bytes:
@@ -336,6 +390,8 @@ class Exchange:
             self.verify,
         )
         body = canonical.parse(bytes(offer.body), AgreementBody, "proposal")
+        if partner.wants_back:
+            raise ConflictError("what was agreed before comes back first", code="rebuild.waits")
         if self._is_foreign(party, agreement):
             # Answered as any proposal that nobody accepts: that the id is taken must not show.
             return
@@ -522,6 +578,138 @@ class Exchange:
             _await(store, error.missing)
             raise
         return replica
+
+    # ---- what was lost comes back
+
+    def returned(self, party: str, agreement: str) -> bytes:
+        """What this node holds of an agreement, for the partner that lost it."""
+        store = self._agreement(party, agreement)
+        name = next(i.name for i in self.store.agreements() if i.agreement == agreement)
+        return rebuilding.return_agreement(store, agreement, name)
+
+    def give_back(self, party: str, agreement: str, ledger: str, start: int) -> bytes:
+        """Entries of either ledger with their checkpoints, for the partner that lost them."""
+        _, row = self._named(party, agreement, ledger)
+        return rebuilding.give_back(self.open_store(agreement), row.ledger, start)
+
+    def want_back(self, party: str, by: str) -> list[str]:
+        """Take back from a partner what is lost here; agreements known that wait for it.
+
+        Ledgers that were stopped because they are shorter than the partner's copy wait too.
+
+        Raises:
+            IntegrityError: an own ledger is forked, which giving back does not heal.
+        """
+        waiting = []
+        for agreement in self._agreements_with(party):
+            store = self.open_store(agreement)
+            own = next((row for row in store.ledgers() if row.is_own), None)
+            if own is not None and own.stopped and not own.stopped.startswith("rollback"):
+                raise IntegrityError(f"{agreement}: {own.stopped}", code="rebuild.forked")
+            is_lost = store.setting(replication.LOST) is not None
+            if is_lost or (own is not None and own.stopped):
+                self._let_wait(store, own, by)
+            if store.is_awaited:
+                waiting.append(agreement)
+        self._set_wish(party, by, wants=True)
+        return waiting
+
+    def _let_wait(self, store: RebuildStore, own: LedgerRow | None, by: str) -> None:
+        store.mark_restored()
+        store.forget_setting(replication.LOST)
+        if own is not None:
+            note = AuditNote(act="rebuild ledger", by=by, time=self.clock.now(), detail=own.stopped)
+            store.stop(own.ledger, "", note)
+
+    def _set_wish(self, party: str, by: str, *, wants: bool) -> None:
+        partner = self.partner(party)
+        if partner.wants_back != wants:
+            changed = msgspec.structs.replace(partner, wants_back=wants)
+            act = "rebuild" if wants else "rebuilt"
+            note = AuditNote(act=act, by=by, time=self.clock.now(), detail=partner.name)
+            self.store.save_partner(changed, note)
+
+    def _note_rebuilt(self, party: str, overview: Overview) -> None:
+        """All that the partner holds of this party's ledgers is here: the wish is fulfilled."""
+        if not self.partner(party).wants_back:
+            return
+        here = set(self._agreements_with(party))
+        held = {line.agreement for line in overview.agreements if line.copy}
+        if held <= here and not any(self.open_store(item).is_awaited for item in held):
+            self._set_wish(party, "node", wants=False)
+
+    def _rebuilding(self, party: str, agreement: str) -> Rebuilding:
+        partner = self.partner(party)
+        if not (partner.confirmed_here and partner.confirmed_there and partner.wants_back):
+            raise NotHereError("not here")
+        if self._is_foreign(party, agreement):
+            raise NotHereError("not here")
+        agreements.check_id(agreement)
+        return Rebuilding(
+            store=self.open_store(agreement),
+            agreement=agreement,
+            party=self.party,
+            partner=party,
+            own_identity=self.signer.public("identity"),
+            partner_identity=bytes.fromhex(partner.identity_key),
+            verify=self.verify,
+            clock=self.clock,
+            objects=self.open_objects(agreement),
+        )
+
+    def take_returned(self, party: str, agreement: str, content: bytes) -> Returned:
+        """Take back what the partner holds of an agreement, known here or not.
+
+        Raises:
+            NotHereError: nothing is wanted back from this partner.
+            RefusedError: keys that the two identity keys did not certify.
+        """
+        self._check_certified(party, agreement, content)
+        work = self._rebuilding(party, agreement)
+        if not any(row.size for row in work.store.ledgers()):
+            work.store.mark_restored()
+        found = rebuilding.take_agreement(work, content)
+        known = KnownAgreement(agreement=agreement, partner=party, name=found.name[:200])
+        if agreement not in self._agreements_with(party):
+            now = self.clock.now()
+            note = AuditNote(act="agreement known", by="node", time=now, detail=agreement)
+            self.store.save_agreement(known, note)
+        return found
+
+    def _check_certified(self, party: str, agreement: str, content: bytes) -> None:
+        """Refuse an agreement that this party never certified keys for, before a folder is made."""
+        partner = self.partner(party)
+        if not (partner.confirmed_here and partner.confirmed_there and partner.wants_back):
+            raise NotHereError("not here")
+        agreements.check_id(agreement)
+        found = canonical.parse(content, Returned, "returned agreement")
+        identity = self.signer.public("identity")
+        agreements.check_keys(found.asker, agreement, identity, self.verify)
+
+    def sizes_back(self, party: str, agreement: str) -> dict[str, int]:
+        """How much of each ledger is here, own and partner's, while they come back."""
+        store = self._rebuilding(party, agreement).store
+        return {row.ledger: row.size for row in store.ledgers()}
+
+    def take_back(self, party: str, agreement: str, ledger: str, content: bytes) -> int:
+        """Take back entries of either ledger; the size then held here."""
+        work = self._rebuilding(party, agreement)
+        return rebuilding.adopt(work, ledger, content)
+
+    def finish_rebuild(self, party: str, agreement: str) -> dict[str, int]:
+        """Both ledgers are back: bodies, erasures; the objects that are still to come.
+
+        Raises:
+            IntegrityError: not all of it is back, or it is another ledger than the partner holds.
+        """
+        work = self._rebuilding(party, agreement)
+        kept = work.store.setting(rebuilding.RETURNED)
+        if kept is None:
+            raise NotHereError("not here")
+        missing = rebuilding.finish(work, canonical.parse(kept, Returned, "returned agreement"))
+        _await(work.store, missing)
+        work.store.forget_setting(rebuilding.RETURNED)
+        return missing
 
     # ---- objects
 

@@ -106,7 +106,9 @@ def make_introduction(pairing: Pairing, partner: str) -> Introduction:
     )
 
 
-def invite(pairing: Pairing, by: str, code: str, tls_sha256: str) -> bytes:
+def invite(
+    pairing: Pairing, by: str, code: str, tls_sha256: str, *, is_by_folder: bool = False
+) -> bytes:
     """Make an invitation that is valid for seven days and once.
 
     Args:
@@ -114,13 +116,14 @@ def invite(pairing: Pairing, by: str, code: str, tls_sha256: str) -> bytes:
         by: the key officer.
         code: 128 random bits in hex.
         tls_sha256: SHA-256 of the TLS key's SPKI in hex; "" for plain HTTP on loopback.
+        is_by_folder: the answer comes in a folder that travels, and nobody dials.
     """
-    if not pairing.address:
+    if not pairing.address and not is_by_folder:
         raise InputError(
             "an address at which this node can be dialled",
             where="node.toml",
             found="none",
-            advice="Set `address` there, or let the partner invite.",
+            advice="Set `address` there, let the partner invite, or use --by-folder.",
             code="pairing.address",
         )
     expires = pairing.clock.seconds() + VALID_S
@@ -132,7 +135,7 @@ def invite(pairing: Pairing, by: str, code: str, tls_sha256: str) -> bytes:
             kind="fedbatch-invitation/1",
             party=pairing.party,
             name=pairing.name,
-            address=pairing.address,
+            address="" if is_by_folder else pairing.address,
             identity_sha256=hashlib.sha256(pairing.signer.public("identity")).hexdigest(),
             tls_sha256=tls_sha256,
             code=code,
@@ -226,7 +229,9 @@ def take_answer(
         raise RefusedError("the node that answered is not the one invited by", code="pairing.key")
     _check_link(introduction, pairing.verify)
     reachable = msgspec.structs.replace(introduction, address=invitation.address)
-    return _keep(pairing, reachable, dials=True, tls_certificate=tls_certificate, by=by)
+    return _keep(
+        pairing, reachable, dials=bool(invitation.address), tls_certificate=tls_certificate, by=by
+    )
 
 
 def _check_link(introduction: Introduction, verify: Verify) -> None:

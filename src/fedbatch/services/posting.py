@@ -14,7 +14,7 @@ from fedbatch.standard.envelope import write_entry, write_withdrawal
 from fedbatch.standard.records import Points, Record, object_of
 from fedbatch.standard.values import Basis, Correction
 
-__all__ = ["Ledgering", "Post", "head_signer"]
+__all__ = ["Ledgering", "Post", "entry_id", "head_signer"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,11 @@ def head_signer(signer: Signer, key: str, origin: str) -> Callable[[int, bytes],
     return sign
 
 
+def entry_id(ids: Ids, agreement: str, type_: str, key: tuple[str, ...], version: int) -> str:
+    """The id of a version of a record under an agreement: whoever holds the secret finds it again."""
+    return ids.entry(agreement, "\x1f".join((type_, *key, str(version))))
+
+
 @dataclass(slots=True, kw_only=True)
 class Post:
     """Entries on their way into one own ledger, each versioned after its head."""
@@ -61,6 +66,8 @@ class Post:
     basis: Basis | None = None
     unchanged: int = 0
     points: int = 0
+    # What the ledger says already, by the journal entry that says it: a rebuilt one has forgotten.
+    known: dict[str, str] = field(default_factory=dict)
 
     def add(
         self,
@@ -88,6 +95,8 @@ class Post:
         head = self.heads.get((type_, key))
         if head is not None and head.digest == digest and not head.is_withdrawn:
             self.unchanged += 1
+            if journal:
+                self.known[journal] = head.entry_id
             return None
         version = head.version + 1 if head else 1
         if head is not None:
@@ -104,10 +113,10 @@ class Post:
     def add_points(self, record: Points, *, source: str) -> None:
         """Add points: they have no second version, and no head tells them from others."""
         self.points += 1
-        entry_id = self.ids.entry(self.place.agreement, self.ids.salt())
+        named = self.ids.entry(self.place.agreement, self.ids.salt())
         content = write_entry(
             record,
-            id=entry_id,
+            id=named,
             source=f"urn:fedbatch:source:{source}",
             time=self.clock.now(),
             agreement=f"{self.place.agreement}@{self.place.version}",
@@ -119,10 +128,10 @@ class Post:
             NewLedgerEntry(
                 content=content,
                 type="points",
-                key=(record.series, entry_id),
+                key=(record.series, named),
                 version=1,
                 digest=b"",
-                entry_id=entry_id,
+                entry_id=named,
             )
         )
 
@@ -145,10 +154,10 @@ class Post:
         journal: str,
         subject: str | None,
     ) -> str:
-        entry_id = self._entry_id(type_, key, version)
+        named = self._entry_id(type_, key, version)
         content = write_entry(
             record,
-            id=entry_id,
+            id=named,
             source=f"urn:fedbatch:source:{source or self.place.sender}",
             time=self.clock.now(),
             agreement=f"{self.place.agreement}@{self.place.version}",
@@ -163,16 +172,15 @@ class Post:
             key=key,
             version=version,
             digest=digest,
-            entry_id=entry_id,
+            entry_id=named,
             journal=journal,
             object=object_of(record),
         )
         self._keep(entry)
-        return entry_id
+        return named
 
     def _entry_id(self, type_: str, key: tuple[str, ...], version: int) -> str:
-        name = "\x1f".join((type_, *key, str(version)))
-        return self.ids.entry(self.place.agreement, name)
+        return entry_id(self.ids, self.place.agreement, type_, key, version)
 
     def _keep(self, entry: NewLedgerEntry) -> None:
         self.entries.append(entry)
@@ -191,12 +199,12 @@ class Post:
     ) -> str:
         """Add the withdrawal of a record whose newest entry has the bytes `withdrawn`."""
         version = head.version + 1
-        entry_id = self._entry_id(head.type, head.key, version)
+        named = self._entry_id(head.type, head.key, version)
         content = write_withdrawal(
             withdrawn,
             version=version,
             correction=correction,
-            id=entry_id,
+            id=named,
             time=self.clock.now(),
             agreement=f"{self.place.agreement}@{self.place.version}",
             salt=self.ids.salt(),
@@ -207,10 +215,10 @@ class Post:
                 type=head.type,
                 key=head.key,
                 version=version,
-                digest=canonical.encode(["withdrawn", entry_id]),
-                entry_id=entry_id,
+                digest=canonical.encode(["withdrawn", named]),
+                entry_id=named,
                 is_withdrawn=True,
                 journal=journal,
             )
         )
-        return entry_id
+        return named

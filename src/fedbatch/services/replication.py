@@ -98,6 +98,10 @@ class CopyStore(AgreementStore, Protocol):
         """Entries of a ledger that its reader has refused, by id or by `<ledger>/<index>`."""
         ...
 
+    def erased(self, ledger: str) -> frozenset[str]:
+        """Ids of entries of a ledger whose bytes its reader has destroyed."""
+        ...
+
     def find_ids(self, ledger: str, entry_ids: Sequence[str]) -> frozenset[str]:
         """Which of these entry ids came before."""
         ...
@@ -120,6 +124,11 @@ class CopyStore(AgreementStore, Protocol):
 
     def confirm_place(self) -> None:
         """The partner was heard and holds nothing that is missing here."""
+        ...
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether this store was restored on purpose, and the partner not heard since."""
         ...
 
 
@@ -190,19 +199,35 @@ def decode_receipts(content: bytes) -> list[tuple[int, bytes]]:
 # ---- giving
 
 
-def frames(store: CopyStore, ledger: str, start: int, bytes_max: int = FRAMES_BYTES) -> bytes:
+def frames(
+    store: CopyStore,
+    ledger: str,
+    start: int,
+    bytes_max: int = FRAMES_BYTES,
+    *,
+    hidden: AbstractSet[int] = frozenset(),
+    end: int | None = None,
+) -> bytes:
     """Frames of a ledger from `start` on, each ending at a kept checkpoint; b"" if there are none.
+
+    Args:
+        store: where it lies.
+        ledger: its id.
+        start: the first entry.
+        bytes_max: no further frame begins once so many bytes are passed.
+        hidden: entries given as erased, by their leaf hash alone.
+        end: the size at which to end, of a kept checkpoint; the whole ledger where it is None.
 
     Raises:
         InputError: `start` beyond the ledger.
     """
-    size = store.ledger(ledger).size
+    size = store.ledger(ledger).size if end is None else end
     if not 0 <= start <= size:
         raise InputError(f"a start of at most {size}", found=str(start), code="range")
     parts: list[bytes] = []
     total = 0
     while start < size and total < bytes_max:
-        frame = _frame(store, ledger, start, size)
+        frame = _frame(store, ledger, start, size, hidden)
         encoded = encode_frame(frame)
         parts.append(encoded)
         total += len(encoded)
@@ -210,13 +235,15 @@ def frames(store: CopyStore, ledger: str, start: int, bytes_max: int = FRAMES_BY
     return b"".join(parts)
 
 
-def _frame(store: CopyStore, ledger: str, start: int, size: int) -> Frame:
+def _frame(store: CopyStore, ledger: str, start: int, size: int, hidden: AbstractSet[int]) -> Frame:
     end = min(start + BUNDLE_ENTRIES_MAX - start % BUNDLE_ENTRIES_MAX, size)
     checkpoint = store.checkpoint_at(ledger, end)
     if checkpoint is None or checkpoint.size != end:
         raise IntegrityError(f"no checkpoint at {end}", code="store.checkpoint")
     rows = store.entries(ledger, start, end - start)
-    entries: list[bytes | Erased] = [content or Erased(leaf) for _, leaf, content in rows]
+    entries: list[bytes | Erased] = [
+        Erased(leaf) if index in hidden or not content else content for index, leaf, content in rows
+    ]
     packed = zstandard.ZstdCompressor().compress(encode_bundle(entries))
     return Frame(first=start, count=end - start, packed=packed, note=checkpoint.note)
 
@@ -318,7 +345,7 @@ def _take_frame(
 ) -> None:
     store = replication.store
     row = store.ledger(ledger)
-    entries = _unpack(frame)
+    entries = unpack(frame)
     try:
         checked = take_in(
             row.frontier,
@@ -373,6 +400,8 @@ def hear(replication: Replication, held: int, root: bytes) -> None:
     """
     store = replication.store
     rows = store.ledgers()
+    if store.is_awaited and held > (rows[0].size if rows else 0):
+        raise _behind(held, rows[0].size if rows else 0)
     if not rows:
         _check_not_lost(replication, held)
         return
@@ -389,6 +418,14 @@ def hear(replication: Replication, held: int, root: bytes) -> None:
         _stop(replication, own.ledger, problem, root)
         raise problem
     store.confirm_place()
+
+
+def _behind(held: int, size: int) -> IntegrityError:
+    """Restored on purpose, and the partner holds more: nothing is wrong, and nothing is appended."""
+    return IntegrityError(
+        f"restored with {size} entries of {held} that the partner holds; `fedbatch rebuild` fetches them",
+        code="rebuild.behind",
+    )
 
 
 def _check_not_lost(replication: Replication, held: int) -> None:
@@ -435,7 +472,7 @@ def _known_root(store: CopyStore, ledger: str, size: int) -> bytes:
     return kept.root if kept is not None and kept.size == size else root_at(store, ledger, size)
 
 
-def _unpack(frame: Frame) -> list[bytes | Erased]:
+def unpack(frame: Frame) -> list[bytes | Erased]:
     """The entries of a frame; a bomb is refused before it unfolds."""
     try:
         # The size that a frame's head states goes before `max_output_size`.
@@ -827,6 +864,7 @@ class _Judged:
     def answer(self, size: int) -> list[NewLedgerEntry]:
         """The receipt record and its findings, where there is a cause for one."""
         causes: list[str] = []
+        self._leave_out_said()
         if self.refused:
             causes.append("refusal")
         if self.erasures:
@@ -860,6 +898,15 @@ class _Judged:
                 correction=self._goes_on() if start else None,
             )
         return post.entries
+
+    def _leave_out_said(self) -> None:
+        """What own receipt records say already: this node was restored, and judges again."""
+        if not self.refused and not self.erasures:
+            return
+        store, ledger = self.replication.store, self.row.ledger
+        refused, erased = store.refused(ledger), store.erased(ledger)
+        self.refused = [item for item in self.refused if item[0] not in refused]
+        self.erasures = [item for item in self.erasures if item.entry not in erased]
 
     def _goes_on(self) -> Correction:
         return Correction(

@@ -145,6 +145,7 @@ class Sharing:
     transcribed: Transcribed | None = None
     live_range: Callable[[str], records.Entries | None] = lambda _series: None
     points_from: int = 0
+    derived: Sequence[records.Result] = ()
 
 
 def plan(sharing: Sharing) -> SharePlan:
@@ -200,6 +201,7 @@ class _Work:
             for head in by_type[name]:
                 self._consider(name, head)
         self._share_series()
+        self._share_derived()
         self._share_approvals()
         if not is_sponsor:
             self._share_held()
@@ -477,10 +479,11 @@ class _Work:
         journal: str,
         source: str = "",
         correction: Correction | None = None,
-    ) -> None:
+    ) -> bool:
         posted = self.plan.post.add(record, source=source, journal=journal, correction=correction)
         if posted is not None:
             self.plan.by_type[type_] += 1
+        return posted is not None
 
     def _consider(self, type_: str, head: JournalHead) -> None:
         """Post a record of the journal, or count why it stays."""
@@ -756,6 +759,12 @@ class _Work:
         self.plan.findings += work.findings
         self.plan.skipped.update({k: v for k, v in work.counts.items() if k != "sealed"})
 
+    def _share_derived(self) -> None:
+        """Post what the agreement derives from series that were posted before."""
+        for record in self.sharing.derived:
+            if find_right(self.body, "result", code=record.code, role=record.role, now=self.now):
+                self._add("result", record, journal="", source=self._pseudonym("source", "derived"))
+
     def _stretches(self, series: JournalSeries) -> list[Stretch]:
         """The batches of this agreement that a series tells of, and from when to when."""
         if series.batch is not None:
@@ -977,7 +986,7 @@ class _Work:
 
     def _share_approvals(self) -> None:
         """Post each approval that names something posted here, and the signature it bears."""
-        sent = dict(self.sharing.posted)
+        sent = {**self.sharing.posted, **self.plan.post.known}
         sent.update({item.journal: item.entry_id for item in self.plan.post.entries})
         signatures = self._signatures()
         for head in self.journal_heads.values():
@@ -1023,8 +1032,8 @@ class _Work:
                 targets=group,
                 reason=record.reason,
             )
-            self._add("approval", shared, journal=head.entry_id if number == 0 else "")
-            if signed is not None:
+            journal = head.entry_id if number == 0 else ""
+            if self._add("approval", shared, journal=journal) and signed is not None:
                 self._share_signature(signed[1], number)
 
     def _share_signature(self, signature: records.Signature, number: int) -> None:

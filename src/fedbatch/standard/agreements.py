@@ -106,15 +106,23 @@ class Rounding(Frozen, frozen=True, kw_only=True):
 
 
 class Derive(Frozen, frozen=True, kw_only=True):
-    """That a result must equal what a series says: `rule` over the result's step, or `at` its time.
+    """What a series says of a result.
 
-    `of` and `of_role` name the series' parameter; `tolerance`, in the parameter's unit, is borne.
+    With `element` the CMO's node computes the result from the series over that step, by `rule`; spans
+    of time are outside, or meet, `low` to `high`, in seconds. Without it a source states the result,
+    which must equal the series over the result's step (or `at` its time) within `tolerance`.
     """
 
-    rule: Literal["minimum", "maximum", "mean", "at"]
+    rule: Literal[
+        "minimum", "maximum", "mean", "integral", "time_outside", "longest_excursion", "hold", "at"
+    ]
     of: str
-    tolerance: str
     of_role: Literal["PV", "SP", "OUT"] = "PV"
+    element: str | None = None
+    low: str | None = None
+    high: str | None = None
+    coverage: str = "1"
+    tolerance: str = "0"
 
 
 class Balance(Frozen, frozen=True, kw_only=True):

@@ -24,11 +24,11 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from fedbatch.errors import InputError
 from fedbatch.standard import canonical
 
-__all__ = ["PASSPHRASE_CHARACTERS_MIN", "open_sealed", "seal"]
+__all__ = ["COST", "PASSPHRASE_CHARACTERS_MIN", "open_sealed", "seal"]
 
 PASSPHRASE_CHARACTERS_MIN = 12
 # 128 MiB and about a third of a second a guess (RFC 7914 gives n 2^20 for files, 2^14 for log-on).
-_COST = 2**17
+COST = 2**17
 # A file that states more would only fill memory; one that states less was not made here.
 _COSTS = frozenset(2**power for power in range(14, 21))
 _KEY_BYTES, _SALT_BYTES, _NONCE_BYTES = 32, 16, 12
@@ -75,7 +75,7 @@ def _check_passphrases(passphrases: Sequence[str]) -> None:
         )
 
 
-def seal(content: bytes, passphrases: Sequence[str], *, cost: int = _COST) -> bytes:
+def seal(content: bytes, passphrases: Sequence[str], *, cost: int = COST) -> bytes:
     """Seal bytes under two officers' passphrases; `cost` is scrypt's n.
 
     Raises:

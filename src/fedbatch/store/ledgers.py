@@ -13,6 +13,7 @@ from fedbatch.errors import InputError, IntegrityError, RefusedError
 from fedbatch.ledger.frames import BUNDLE_ENTRIES_MAX
 from fedbatch.ledger.tree import EMPTY_ROOT, Frontier, leaf_hash
 from fedbatch.ports import (
+    Adopted,
     Appended,
     AuditNote,
     CheckpointRow,
@@ -206,6 +207,11 @@ class Ledgers:
                         self._database.update("checkpoint", change, {"note": note_again})
             write_audit(self._database, note)
 
+    def forget_setting(self, name: str) -> None:
+        """Drop a setting; none of that name is a no-op."""
+        with self._database.writing():
+            self._database.execute("delete from setting where name = ?", (name,))
+
     # ---- the own ledger
 
     def append(
@@ -362,6 +368,17 @@ class Ledgers:
                 {"cosignature": cosignature, "cosigned_at": time},
             )
 
+    def relink(self, ledger: str, journal: Mapping[str, str]) -> None:
+        """Note again from which journal entry what was posted; what is known so changes nothing."""
+        named = self.posted(ledger) if journal else {}
+        lost = {name: entry_id for name, entry_id in journal.items() if name not in named}
+        if not lost:
+            return
+        with self._database.writing():
+            for name, entry_id in lost.items():
+                key = {"ledger": ledger, "entry_id": entry_id}
+                self._database.update("named", key, {"journal": name})
+
     # ---- the copy of the partner's ledger
 
     def take(
@@ -398,6 +415,37 @@ class Ledgers:
         if taken.erased:
             # Else the log beside the database would hold the erased bytes until it is folded in.
             self._database.fold_log()
+
+    def adopt(self, adopted: Adopted, note: AuditNote) -> None:
+        """Keep entries of either ledger that the partner gave back, checked, in one transaction.
+
+        Heads of the own ledger come back too; nothing is signed.
+        """
+        with self._database.writing():
+            held = self.ledger(adopted.ledger)
+            _check_frontier(held)
+            if held.size != adopted.first:
+                raise IntegrityError(
+                    f"ledger {adopted.ledger} is at {held.size}, not {adopted.first}",
+                    code="ledger.moved",
+                )
+            self._write_entries(adopted.ledger, adopted.first, adopted.entries, adopted.leaves)
+            self._write_heads(adopted.ledger, adopted.first, adopted.heads)
+            self._write_tree(held, adopted.frontier)
+            for row in adopted.checkpoints:
+                self._write_checkpoint(adopted.ledger, row)
+            at = adopted.first
+            gone = [at + place for place, content in enumerate(adopted.entries) if not content]
+            self._erase(adopted.ledger, gone)
+            self._database.insert("setting", list(adopted.settings.items()), conflict="replace")
+            write_audit(self._database, note)
+
+    def erase(self, ledger: str, indexes: Sequence[int], note: AuditNote) -> None:
+        """Destroy the bytes of entries, as was done before; their leaf hashes stay."""
+        with self._database.writing():
+            self._erase(ledger, indexes)
+            write_audit(self._database, note)
+        self._database.fold_log()
 
     def _erase(self, ledger: str, indexes: Sequence[int]) -> None:
         """Destroy the bytes of entries; their leaf hashes stay."""
@@ -474,17 +522,23 @@ class Ledgers:
 
         The reader says so in receipt records of its own ledger, so both nodes know the same.
         """
-        found: set[str] = set()
+        return frozenset(item.entry for one in self._receipts(ledger) for item in one.refused)
+
+    def erased(self, ledger: str) -> frozenset[str]:
+        """Ids of entries of a ledger whose bytes its reader has destroyed, as it says itself."""
+        return frozenset(item.entry for one in self._receipts(ledger) for item in one.erased)
+
+    def _receipts(self, ledger: str) -> Iterator[records.Receipt]:
+        """Every version of the receipt records about a ledger."""
         readers = [row.ledger for row in self.ledgers() if row.ledger != ledger]
         for reader in readers:
             for head in self.heads(reader, ("receipt",)).values():
                 entry_id: str | None = head.entry_id if head.key[0] == ledger else None
                 while entry_id is not None:
                     receipt = self._receipt(reader, entry_id)
-                    found.update(item.entry for item in receipt.refused)
+                    yield receipt
                     before = receipt.supersedes
                     entry_id = before if isinstance(before, str) else None
-        return frozenset(found)
 
     def _receipt(self, ledger: str, entry_id: str) -> records.Receipt:
         index = self.find_index(ledger, entry_id)

@@ -1,0 +1,182 @@
+"""A folder carries the same exchange where no network may: pairing, agreement, entries, receipts."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from fedbatch.node.carrying import answer_into_folder, carry
+from fedbatch.node.importing import load_mappings
+from fedbatch.node.key_changes import change_key_of
+from fedbatch.node.series import load_series
+from fedbatch.node.verifying import verify_home
+from fedbatch.peers.folder import Carried
+from fedbatch.services import pairing
+from fedbatch.standard.agreements import Right
+from tests.scenarios.agreements import parameters_of, tablet_agreement
+from tests.scenarios.making import AGREED, Link, are_equal, write_table
+from tests.scenarios.making import row as table_row
+from tests.scenarios.test_series import line, press_file
+from tests.scenarios.world import Node, World
+
+RIGHTS = (Right(record_type="series"), Right(record_type="attachment", codes=("source_file",)))
+
+
+def paired(world: World, stick: Path) -> tuple[Node, Node]:
+    """Two nodes that nobody can dial, paired by files alone."""
+    cmo, sponsor = world.node("cmo"), world.node("sponsor")
+    invitation = pairing.invite(sponsor.home.pairing, "u-1", "ab" * 16, "", is_by_folder=True)
+    answer_into_folder(cmo.home, invitation, stick)
+    carry(sponsor.home, stick, "u-1")
+    carry(cmo.home, stick, "u-1")
+    for node, other in ((cmo, sponsor), (sponsor, cmo)):
+        partner = node.home.partner_named(other.party)
+        assert not partner.dials
+        pairing.confirm(node.home.pairing, partner, "u-1")
+    return cmo, sponsor
+
+
+def carry_both(cmo: Node, sponsor: Node, stick: Path, times: int = 1) -> list[Carried]:
+    carried: list[Carried] = []
+    for _ in range(times):
+        for node in (cmo, sponsor):
+            carried += carry(node.home, stick, "u-1").values()
+    return carried
+
+
+def agreed(cmo: Node, sponsor: Node, stick: Path) -> Link:
+    cmo.map("small")
+    cmo.map("press")
+    parameters = parameters_of(load_mappings(cmo.home))
+    body = tablet_agreement(cmo, sponsor, ("T-1",), parameters, rights=RIGHTS)
+    cmo.home.exchange.propose(sponsor.party, body, "u-1")
+    # Each side learns that the other has confirmed before anything else is written for it.
+    carry_both(cmo, sponsor, stick, 2)
+    sponsor.home.exchange.accept(AGREED, sponsor.home.officer(sponsor.person, "agreement officer"))
+    carry_both(cmo, sponsor, stick, 3)
+    assert cmo.home.standing(AGREED).state == "active"
+    return Link(World.__new__(World), cmo, sponsor, cmo, sponsor)
+
+
+@pytest.fixture
+def stick(tmp_path: Path) -> Path:
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    return folder
+
+
+def test_two_nodes_without_network_exchange_everything_by_a_folder(
+    tmp_path: Path, stick: Path
+) -> None:
+    world = World(tmp_path)
+    cmo, sponsor = paired(world, stick)
+    made = agreed(cmo, sponsor, stick)
+    made.world = world
+    cmo.take(write_table(tmp_path / "tables" / "small.csv", [table_row("B1")]))
+    cmo.take(press_file(made, line("06:00:00"), line("06:00:10")))
+    cmo.share(AGREED)
+    carry_both(cmo, sponsor, stick, 2)
+    assert are_equal(made)
+    (item,) = load_series(sponsor.home, "B1")
+    assert len(item.series.parameters) == 12
+    own = cmo.home.ledgers(AGREED).ledgers()[0]
+    receipts = [r.size for r in cmo.home.ledgers(AGREED).checkpoints(own.ledger) if r.cosignature]
+    assert max(receipts) == own.size
+    for node in (cmo, sponsor):
+        assert verify_home(node.home).wrong == []
+    # The same folder again is a no-op.
+    assert [item.read for item in carry_both(cmo, sponsor, stick)] == [0, 0]
+    world.close()
+
+
+@pytest.mark.parametrize("harm", ["byte", "missing", "name", "signature", "link", "receiver"])
+def test_a_folder_that_was_harmed_on_the_way_is_refused(
+    tmp_path: Path, stick: Path, harm: str
+) -> None:
+    world = World(tmp_path)
+    cmo, sponsor = paired(world, stick)
+    agreed(cmo, sponsor, stick)
+    cmo.take(write_table(tmp_path / "tables" / "small.csv", [table_row("B1")]))
+    cmo.share(AGREED)
+    carry(cmo.home, stick, "u-1")
+    place = stick / f"{cmo.party}-to-{sponsor.party}"
+    before = sponsor.home.ledgers(AGREED).ledgers()[1].size
+    frames = place / AGREED / "frames-000000"
+    manifest = place / "manifest.json"
+    match harm:
+        case "byte":
+            content = bytearray(frames.read_bytes())
+            content[40] ^= 1
+            frames.write_bytes(content)
+        case "missing":
+            frames.unlink()
+        case "link":
+            shutil.move(frames, stick / "elsewhere")
+            frames.symlink_to(stick / "elsewhere")
+        case "signature":
+            said = json.loads(manifest.read_text())
+            said["signature"] = "00" * 64
+            manifest.write_text(json.dumps(said))
+        case _:
+            text = manifest.read_text()
+            old = AGREED + "/frames" if harm == "name" else sponsor.party
+            manifest.write_text(
+                text.replace(old, "../../frames" if harm == "name" else cmo.party, 1)
+            )
+    (carried,) = carry(sponsor.home, stick, "u-1").values()
+    assert carried.refusals
+    assert sponsor.home.ledgers(AGREED).ledgers()[1].size == before
+    # What was harmed is written anew and then taken.
+    carry_both(cmo, sponsor, stick, 2)
+    assert sponsor.home.ledgers(AGREED).ledgers()[1].size > before
+    world.close()
+
+
+def test_an_older_folder_is_refused_and_stops_no_ledger(tmp_path: Path, stick: Path) -> None:
+    world = World(tmp_path)
+    cmo, sponsor = paired(world, stick)
+    place = stick / f"{cmo.party}-to-{sponsor.party}"
+    carry(cmo.home, stick, "u-1")
+    shutil.copytree(place, tmp_path / "old")
+    agreed(cmo, sponsor, stick)
+    shutil.rmtree(place)
+    shutil.copytree(tmp_path / "old", place)
+    (carried,) = carry(sponsor.home, stick, "u-1").values()
+    assert "folder.older" in carried.refusals[0]
+    assert all(not row.stopped for row in sponsor.home.ledgers(AGREED).ledgers())
+    world.close()
+
+
+def test_a_strangers_answer_to_nobodys_invitation_pairs_nobody(tmp_path: Path, stick: Path) -> None:
+    world = World(tmp_path)
+    sponsor, stranger = world.node("sponsor"), world.node("stranger")
+    other = world.node("other")
+    invitation = pairing.invite(other.home.pairing, "u-1", "cd" * 16, "", is_by_folder=True)
+    answer_into_folder(stranger.home, invitation, stick)
+    carry(sponsor.home, stick, "u-1")
+    assert sponsor.home.node.partners() == []
+    world.close()
+
+
+@pytest.mark.parametrize("kind", ["rotation", "revocation"])
+def test_changes_of_keys_travel_in_the_folder(
+    tmp_path: Path, stick: Path, kind: Literal["rotation", "revocation"]
+) -> None:
+    world = World(tmp_path)
+    cmo, sponsor = paired(world, stick)
+    made = agreed(cmo, sponsor, stick)
+    made.world = world
+    for node in (cmo, sponsor):
+        for purpose in ("ledger", "cosign", "link"):
+            change_key_of(node.home, kind, purpose, node.person, "x")
+    world.clock.move(days=30)
+    cmo.take(write_table(tmp_path / "tables" / "small.csv", [table_row("B1")]))
+    cmo.share(AGREED)
+    carried = carry_both(cmo, sponsor, stick, 3)
+    assert [text for item in carried for text in item.refusals] == []
+    assert are_equal(made)
+    for node in (cmo, sponsor):
+        assert verify_home(node.home).wrong == []
+    world.close()

@@ -146,6 +146,10 @@ def test_every_json_has_the_documented_keys(world: World, monkeypatch: pytest.Mo
     agreement = str(proposed["agreement"])
     check("agreement pause", agreement, "--reason", "x", "--as", "u-1")
     check("agreement resume", agreement, "--reason", "x", "--as", "u-1")
+    world.sync(cmo, sponsor)
+    check("keys succeed", "--reason", "x", home="sponsor")
+    world.sync(cmo, sponsor)
+    check("keys confirm", "--as", "u-1")
     check("rebuild", home="sponsor")
     check("agreement end", agreement, "--reason", "x", "--as", "u-1")
     # These need a second process or minutes; scenarios, the demo and the bench run them.

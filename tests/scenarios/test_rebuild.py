@@ -6,17 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 
 from fedbatch.errors import FedbatchError, IntegrityError, RefusedError
+from fedbatch.ledger.tree import leaf_hash
 from fedbatch.node.backups import back_up, restore
 from fedbatch.node.key_changes import change_key_of
 from fedbatch.node.key_keeping import back_up_keys, restore_keys
 from fedbatch.node.reading import read_results
+from fedbatch.node.reviewing import lift_stops, withdraw_wrong_party
 from fedbatch.node.server import Worker, dialer_for
 from fedbatch.node.verifying import verify_home
 from fedbatch.peers.dialer import TakenBack
 from fedbatch.services.exchange import NotHereError
+from fedbatch.services.rebuilding import Returned
+from fedbatch.standard import canonical
+from fedbatch.standard.agreements import AgreementBody
 from tests.scenarios.making import AGREED, Link, Raw, are_equal, face, forge, link, linked, row
 from tests.scenarios.world import Node
 
@@ -232,8 +238,6 @@ def test_changes_of_keys_come_back_with_the_ledgers(made: Link) -> None:
 
 
 def withdraw_wrong(made: Link, batch: str) -> None:
-    from fedbatch.node.reviewing import withdraw_wrong_party  # noqa: PLC0415 - only here
-
     withdraw_wrong_party(
         made.cmo.home, batch, made.cmo.known(AGREED), made.cmo.person, "another party's"
     )
@@ -367,6 +371,28 @@ def test_an_erasure_after_the_backup_is_remembered_by_the_writer(
     assert are_equal(made)
 
 
+@WAYS
+def test_an_agreement_that_was_deleted_by_hand_comes_back_once_both_let_it_go_on(
+    made: Link,
+) -> None:
+    before = state_of(made.cmo)
+    made.cmo.home.close()
+    shutil.rmtree(made.cmo.home.agreement_folder(AGREED))
+    made.restart(made.cmo)
+    made.sync(2)
+    assert made.stores[1].ledgers()[1].stopped.startswith("rollback")
+    rebuild(made, made.cmo, made.sponsor)
+    assert [item[:4] for item in state_of(made.cmo)] == [item[:4] for item in before]
+    for node in (made.sponsor, made.cmo):
+        lift_stops(node.home, node.known(AGREED), node.person, "rebuilt")
+    made.settle()
+    made.deliver([row("B1"), row("B2"), row("B3")])
+    made.settle()
+    assert are_equal(made)
+    for node in (made.cmo, made.sponsor):
+        assert verify_home(node.home).wrong == []
+
+
 # ---- what a partner can and cannot do
 
 
@@ -376,8 +402,6 @@ def test_altered_copy_is_detected_and_nothing_of_it_is_kept(made: Link) -> None:
     bring_keys_back(made, made.cmo, keys)
     store = made.sponsor.home.ledgers(AGREED)
     index, _, content = store.entries(ledger, 3, 1)[0]
-    from fedbatch.ledger.tree import leaf_hash  # noqa: PLC0415 - only here
-
     altered = content.replace(b"B1", b"X1").replace(b"100.1", b"100.2")
     with store._database.writing():
         store._database.execute(
@@ -421,12 +445,6 @@ def test_only_the_partner_is_given_anything_back(made: Link) -> None:
 
 def test_a_body_that_was_never_agreed_does_not_come_back(made: Link) -> None:
     """The partner adds a version, and an acceptance of a proposal that was never made."""
-    import msgspec  # noqa: PLC0415 - only here
-
-    from fedbatch.services.rebuilding import Returned  # noqa: PLC0415 - only here
-    from fedbatch.standard import canonical  # noqa: PLC0415 - only here
-    from fedbatch.standard.agreements import AgreementBody  # noqa: PLC0415 - only here
-
     keys = seal_keys(made.cmo)
     found = canonical.parse(
         made.sponsor.home.exchange.returned(made.cmo.party, AGREED), Returned, ""
@@ -456,11 +474,6 @@ def test_a_body_that_was_never_agreed_does_not_come_back(made: Link) -> None:
 
 
 def test_keys_that_were_never_certified_are_refused(made: Link) -> None:
-    import msgspec  # noqa: PLC0415 - only here
-
-    from fedbatch.services.rebuilding import Returned  # noqa: PLC0415 - only here
-    from fedbatch.standard import canonical  # noqa: PLC0415 - only here
-
     keys = seal_keys(made.cmo)
     found = canonical.parse(
         made.sponsor.home.exchange.returned(made.cmo.party, AGREED), Returned, ""

@@ -6,7 +6,7 @@ from typing import Annotated
 import anyio
 import typer
 
-from fedbatch.cli.output import As, HomeOption, Json, guarded, say, show_json
+from fedbatch.cli.output import As, HomeOption, Json, guarded, note, say, show_json
 from fedbatch.cli.progress import progress_bar
 
 __all__ = ["add_to"]
@@ -79,6 +79,9 @@ def rebuild(
     partner: Annotated[
         str | None, typer.Argument(help="Only from this partner, by name or party id.")
     ] = None,
+    aside: Annotated[
+        bool, typer.Option("--set-aside", help="Set a forked own ledger aside first; it is kept.")
+    ] = False,
     home: HomeOption = None,
     as_: As = None,
     as_json: Json = False,
@@ -92,6 +95,7 @@ def rebuild(
     """
     from fedbatch.node.home import Home
     from fedbatch.node.server import rebuild_from
+    from fedbatch.node.setting_aside import set_aside
     from fedbatch.node.settings import find_home
 
     outcome = []
@@ -99,6 +103,8 @@ def rebuild(
         officer = here.acting(as_, "key officer")
         chosen = [here.partner_named(partner)] if partner else here.node.partners()
         for item in chosen:
+            for place in set_aside(here, item, officer) if aside else ():
+                note(f"The forked ledger lies in {place}.")
             with progress_bar(f"rebuilding from {item.name}", quiet=as_json) as report:
                 taken = anyio.run(rebuild_from, here, item, officer, report)
             outcome.append({"partner": item.name, "waits": not item.dials, "agreements": taken})

@@ -231,6 +231,61 @@ def revoke(
     say("Make a new `fedbatch keys backup`.")
 
 
+@_group.command("succeed")
+@guarded
+def succeed(
+    reason: Reason,
+    agreement: OfAgreement = None,
+    home: HomeOption = None,
+    as_: As = None,
+    as_json: Json = False,
+) -> None:
+    """Let a new ledger carry the old one on, after a fork or when its names are lost.
+
+    The partner's key officer confirms; until then nothing is posted under the agreement.
+
+    JSON: {agreement, old, size, root, new, state}
+    """
+    from fedbatch.node.home import Home
+    from fedbatch.node.key_changes import succeed as succeed_ledger
+    from fedbatch.node.settings import find_home
+
+    check_reason(reason)
+    with Home(find_home(home)) as here:
+        officer = here.acting(as_, "key officer")
+        done = succeed_ledger(here, officer, reason, agreement=agreement)
+    if as_json:
+        show_json(done)
+        return
+    say(f"{done.new} is to carry on {done.old}, which ends at {done.size} entries.")
+    say("The partner confirms it with `fedbatch keys confirm`; nothing is posted before.")
+    say("Make a new `fedbatch keys backup`.")
+
+
+@_group.command("confirm")
+@guarded
+def confirm(
+    agreement: OfAgreement = None, home: HomeOption = None, as_: As = None, as_json: Json = False
+) -> None:
+    """Confirm the new ledger that the partner offers in place of its old one.
+
+    Ask by telephone why before you do: what the old one holds stays, and ends as you hold it.
+
+    JSON: {agreement, old, size, root, new, state}
+    """
+    from fedbatch.node.home import Home
+    from fedbatch.node.key_changes import confirm_succession
+    from fedbatch.node.settings import find_home
+
+    with Home(find_home(home)) as here:
+        officer = here.acting(as_, "key officer")
+        done = confirm_succession(here, officer, agreement=agreement)
+    if as_json:
+        show_json(done)
+        return
+    say(f"{done.new} carries on {done.old} from entry {done.size} on.")
+
+
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
     app.add_typer(_group, name="keys")

@@ -137,7 +137,7 @@ class Home:
         self.wall: Clock = clock or WallClock()
         is_lost = not is_new and not (path / "keys" / "identity.key").exists()
         self.keys = KeyRing(path / "keys", self._signing, is_lost=is_lost)
-        self.ids = HomeIds(self.keys)
+        self.ids = HomeIds(self.keys, self._may_begin)
         self._agreements: OrderedDict[str, Ledgers] = OrderedDict()
         self._views: dict[str, Views] = {}
         # What was derived of a series, with the state it was derived from.
@@ -221,6 +221,20 @@ class Home:
             _, oldest = self._agreements.popitem(last=False)
             oldest.close()
         return store
+
+    def close_agreement(self, agreement: str) -> None:
+        """Close the databases of one agreement; they open again when they are needed."""
+        for opened in (self._agreements.pop(agreement, None), self._views.pop(agreement, None)):
+            if opened is not None:
+                opened.close()
+
+    def _may_begin(self, name: str) -> bool:
+        """Whether a secret may be made: not where things already bear names by one that is lost."""
+        kind, _, agreement = name.partition("/")
+        folder = self.path / "agreements" / agreement
+        if kind != "agreement" or not (folder / "ledgers.sqlite").exists():
+            return True
+        return not any(row.is_own and row.size for row in self.ledgers(agreement).ledgers())
 
     def _signing(self, name: str) -> Sequence[bytes]:
         """The public keys that sign under a name, where key records say so."""

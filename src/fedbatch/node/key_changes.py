@@ -6,12 +6,13 @@ import msgspec
 
 from fedbatch.errors import InputError
 from fedbatch.node.home import Home
-from fedbatch.ports import Person
+from fedbatch.ports import AuditNote, Person
 from fedbatch.services.key_turns import Change, change_key, change_link
 from fedbatch.services.pairing import fingerprint
+from fedbatch.services.succession import SuccessionOffer, answer_succession, offer_succession
 from fedbatch.standard.key_records import PURPOSES, KeyPurpose, KeyRecord
 
-__all__ = ["KeyChanged", "change_key_of"]
+__all__ = ["KeyChanged", "Succeeded", "change_key_of", "confirm_succession", "succeed"]
 
 
 class KeyChanged(msgspec.Struct, kw_only=True):
@@ -111,4 +112,67 @@ def _changed(record: KeyRecord, about: str, home: Home) -> KeyChanged:
         new=fingerprint(bytes.fromhex(record.new)),
         size=record.size,
         until=record.until,
+    )
+
+
+class Succeeded(msgspec.Struct, kw_only=True):
+    """A ledger that another is to carry on, or does."""
+
+    agreement: str
+    old: str
+    size: int
+    root: str
+    new: str
+    state: str
+
+
+def succeed(home: Home, by: Person, reason: str, *, agreement: str | None = None) -> Succeeded:
+    """Offer the partner a new own ledger that carries the old one on; nothing is posted meanwhile.
+
+    The secret that names things under the agreement is made anew where it is lost.
+
+    Raises:
+        ConflictError: the partner has not all of the old one.
+    """
+    known = home.agreement_named(agreement)
+    home.keys.secret(f"agreement/{known.agreement}")
+    offer = offer_succession(
+        home.ledgers(known.agreement),
+        known.agreement,
+        home.settings.node,
+        home.keys,
+        home.ids,
+        home.clock,
+        by.person,
+        reason,
+    )
+    now = home.clock.now()
+    detail = f"{offer.succeeds.ledger} by {offer.keys.ledger}"
+    home.node.note(
+        AuditNote(act="offer succession", by=by.person, time=now, detail=detail, reason=reason)
+    )
+    return _succeeded(offer, "offered")
+
+
+def confirm_succession(home: Home, by: Person, *, agreement: str | None = None) -> Succeeded:
+    """Confirm the new ledger that the partner offers; its entries are taken in from here on.
+
+    Raises:
+        InputError: none is offered.
+        ConflictError: the old one is held here otherwise than the offer says.
+    """
+    known = home.agreement_named(agreement)
+    store = home.ledgers(known.agreement)
+    offer = answer_succession(store, known.agreement, home.keys, home.clock, by.person, by.name)
+    return _succeeded(offer, "confirmed")
+
+
+def _succeeded(offer: SuccessionOffer, state: str) -> Succeeded:
+    return Succeeded(
+        agreement=offer.agreement,
+        old=offer.succeeds.ledger,
+        size=offer.succeeds.size,
+        root=offer.succeeds.root,
+        new=offer.keys.ledger,
+        state=state,
     )

@@ -7,6 +7,7 @@ from fedbatch.node.home import Home
 from fedbatch.node.reading import batch_numbers
 from fedbatch.ports import KnownAgreement
 from fedbatch.services.replication import LOST
+from fedbatch.services.succession import RECEIVED, SENT
 
 __all__ = [
     "AgreementStatus",
@@ -155,7 +156,14 @@ def _read_agreement(home: Home, known: KnownAgreement) -> AgreementStatus:
         is_received = store.setting("offer_received") is not None
         who = "you" if is_received else line.partner
         line.waits.append(f"{who} must accept the proposal")
-    for row in store.ledgers():
+    if store.setting(RECEIVED) is not None:
+        line.waits.append(f"{line.partner} offers a new ledger: `fedbatch keys confirm`")
+    if store.setting(SENT) is not None:
+        line.waits.append(f"{line.partner} must confirm the new ledger; nothing is posted before")
+    if store.is_awaited:
+        line.waits.append(f"restored: hear {line.partner}, or `fedbatch rebuild`")
+    # What others carry on lies behind these two.
+    for row in store.ledgers()[:2]:
         if row.is_own:
             receipts = (item.size for item in store.checkpoints(row.ledger) if item.cosignature)
             line.sent, line.receipted = row.size, max(receipts, default=0)

@@ -174,7 +174,7 @@ def read_provenance(home: Home, batch: str, code: str) -> list[OriginLine]:
         record = read_entry(content).record
         if not isinstance(record, records.Result):
             continue
-        own = store.ledgers()[0].ledger == row.ledger
+        own = store.ledger(row.ledger).is_own
         files = {} if own else shared_files(home, row.agreement, row.ledger)
         origins = _own_origins(home, row) if own else []
         origins += [_shown_origin(item, files, row.raw) for item in record.provenance]

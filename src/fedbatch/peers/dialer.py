@@ -31,6 +31,7 @@ from fedbatch.errors import (
     RefusedError,
     StoreError,
 )
+from fedbatch.ledger.frames import BUNDLE_ENTRIES_MAX
 from fedbatch.peers.signatures import Request, sign_request
 from fedbatch.ports import Clock, Partner, Signer
 from fedbatch.services.agreements import hex_bytes
@@ -384,7 +385,7 @@ class Dialer:
         except (IntegrityError, InputError) as error:
             # It stops that ledger only: the own one goes on.
             moved.refusals.append(f"{agreement} {error.code}: {error}")
-        await self._push(agreement, there, moved)
+        await self._push(agreement, there, here, moved)
 
     # ---- what was lost comes back
 
@@ -398,8 +399,7 @@ class Dialer:
         found = canonical.parse(content, Returned, "returned agreement")
         reply = await self._send("PUT", path, content, "application/json")
         held = canonical.parse(reply.content, dict[str, int], "sizes")
-        ends = {found.asker.ledger: found.size, found.giver.ledger: found.receipted}
-        for ledger, end in ends.items():
+        for ledger, end in found.ends().items():
             size = held.get(ledger, 0)
             while size < end:
                 give = functools.partial(exchange.give_back, party, agreement, ledger, size)
@@ -446,10 +446,8 @@ class Dialer:
         held = await self.run(lambda: exchange.sizes_back(party, agreement))
         done = sum(item.sent + item.received for item in before)
         taken = TakenBack(agreement=agreement)
-        for ledger, end in (
-            (found.asker.ledger, found.size),
-            (found.giver.ledger, found.receipted),
-        ):
+        askers = {found.asker.ledger, *(i.keys.ledger for i in found.formers if i.is_asker)}
+        for ledger, end in found.ends().items():
             size = start = held.get(ledger, 0)
             while size < end:
                 part = await self._get(f"{base}/{ledger}/returned", f"from={size}")
@@ -460,10 +458,10 @@ class Dialer:
                 size = now
                 report(done + size, total)
             done += size
-            if ledger == found.asker.ledger:
-                taken.sent = size - start
+            if ledger in askers:
+                taken.sent += size - start
             else:
-                taken.received = size - start
+                taken.received += size - start
         missing = await self.run(lambda: exchange.finish_rebuild(party, agreement))
         for sha256, size in missing.items():
             taken.objects += await self._fetch_object(agreement, found.giver.ledger, sha256, size)
@@ -494,6 +492,33 @@ class Dialer:
         if there is not None and there.acceptance:
             answer = await self._get(f"{base}/acceptance")
             await self.run(lambda: exchange.take_acceptance(self.party, agreement, answer))
+        if there is not None and here is not None:
+            await self._succeed(agreement, there, here)
+
+    async def _succeed(self, agreement: str, there: AgreementLine, here: AgreementLine) -> None:
+        """Ledgers that are to carry others on are offered and confirmed before any entry of theirs."""
+        exchange, path, kind = self.exchange, f"/x/1/{agreement}/succession", "application/json"
+        if here.succession:
+            offer = await self.run(lambda: exchange.succession(self.party, agreement))
+            await self._send("PUT", path, offer, kind)
+            if there.succession_answer:
+                answer = await self._get(f"{path}/answer")
+                take = functools.partial(exchange.take_succession_answer, self.party, agreement)
+                await self._unless_old(lambda: take(answer))
+        if there.succession:
+            content = await self._get(path)
+            await self.run(lambda: exchange.take_succession(self.party, agreement, content))
+            if here.succession_answer:
+                given = await self.run(lambda: exchange.succession_answer(self.party, agreement))
+                await self._call("PUT", f"{path}/answer", body=given, kind=kind)
+
+    async def _unless_old(self, call: Callable[[], None]) -> None:
+        """An answer to an earlier offer is no answer to this one, and nothing is wrong."""
+        try:
+            await self.run(call)
+        except RefusedError as error:
+            if error.code != "succession.signature":
+                raise
 
     async def _unless_older(self, call: Callable[[], None]) -> None:
         """A proposal that is in force already stays where it is and is no conflict."""
@@ -629,7 +654,9 @@ class Dialer:
 
     # ---- the own ledger goes there
 
-    async def _push(self, agreement: str, there: AgreementLine, moved: Moved) -> None:
+    async def _push(
+        self, agreement: str, there: AgreementLine, here: AgreementLine, moved: Moved
+    ) -> None:
         exchange = self.exchange
         own = await self.run(lambda: exchange.own_ledger(self.party, agreement))
         if own.stopped:
@@ -642,6 +669,9 @@ class Dialer:
             await self.run(lambda: exchange.own_is_stopped_by(self.party, agreement, error))
             raise error
         await self._send_objects(agreement, own.ledger, there.wanted)
+        if 0 < start == own.size and here.receipted < start:
+            # The answer to the last frame was lost: the frame again brings the kept receipt.
+            await self._push_once(agreement, own.ledger, _bundle_before(start))
         while start < own.size:
             size = await self._push_once(agreement, own.ledger, start)
             moved.sent += size - start
@@ -685,6 +715,11 @@ async def _read_bounded(reply: httpx.Response) -> None:
             raise PeerError("the partner's answer is too long", retryable=True, code="peer.answer")
         parts.append(part)
     reply._content = b"".join(parts)  # noqa: SLF001 - httpx keeps what `read` would have kept here
+
+
+def _bundle_before(size: int) -> int:
+    """Where the bundle begins that holds the last of so many entries."""
+    return (size - 1) // BUNDLE_ENTRIES_MAX * BUNDLE_ENTRIES_MAX
 
 
 def _is_lost(line: AgreementLine | None) -> bool:

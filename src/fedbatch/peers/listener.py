@@ -295,6 +295,22 @@ async def _acceptance(call: Call) -> Response:
     return _reply(await run(lambda: exchange.acceptance(call.party, call.agreement)))
 
 
+async def _succession(call: Call) -> Response:
+    run, exchange = call.listener.run, call.listener.exchange
+    if call.request.method == "PUT":
+        await run(lambda: exchange.take_succession(call.party, call.agreement, call.body))
+        return _reply(b"{}")
+    return _reply(await run(lambda: exchange.succession(call.party, call.agreement)))
+
+
+async def _succession_answer(call: Call) -> Response:
+    run, exchange = call.listener.run, call.listener.exchange
+    if call.request.method == "PUT":
+        await run(lambda: exchange.take_succession_answer(call.party, call.agreement, call.body))
+        return _reply(b"{}")
+    return _reply(await run(lambda: exchange.succession_answer(call.party, call.agreement)))
+
+
 def _number(request: HttpRequest, name: str, default: int) -> int:
     text = request.query_params.get(name, str(default))
     if not text.isdecimal() or len(text) > 18:  # noqa: PLR2004 - below 2^63
@@ -375,7 +391,7 @@ async def _returned(call: Call) -> Response:
     if call.request.method == "PUT":
         found = await run(lambda: exchange.take_returned(call.party, call.agreement, call.body))
         sizes = await run(lambda: exchange.sizes_back(call.party, call.agreement))
-        if sizes == {found.asker.ledger: found.size, found.giver.ledger: found.receipted}:
+        if all(sizes.get(ledger, 0) >= end for ledger, end in found.ends().items()):
             await run(lambda: exchange.finish_rebuild(call.party, call.agreement))
         return _reply(canonical.encode(sizes))
     return _reply(await run(lambda: exchange.returned(call.party, call.agreement)))
@@ -436,6 +452,12 @@ def listener_app(listener: Listener) -> Starlette:
             Route("/x/1/sizes", _route(_sizes), methods=["GET"]),
             Route("/x/1/{agreement}/proposal", _route(_proposal), methods=["GET", "PUT"]),
             Route("/x/1/{agreement}/acceptance", _route(_acceptance), methods=["GET", "PUT"]),
+            Route("/x/1/{agreement}/succession", _route(_succession), methods=["GET", "PUT"]),
+            Route(
+                "/x/1/{agreement}/succession/answer",
+                _route(_succession_answer),
+                methods=["GET", "PUT"],
+            ),
             Route("/x/1/{agreement}/stopped", _route(_stopped), methods=["POST"]),
             Route("/x/1/{agreement}/returned", _route(_returned), methods=["GET", "PUT"]),
             Route(f"{below}/returned", _route(_ledger_back), methods=["GET", "POST"]),

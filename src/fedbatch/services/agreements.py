@@ -37,6 +37,7 @@ __all__ = [
     "posting_allowed",
     "sign_alone",
     "standing",
+    "state_succession",
 ]
 
 State = Literal["draft", "one_sided", "proposed", "waiting", "active", "paused", "ended", "expired"]
@@ -67,6 +68,10 @@ class AgreementStore(LedgerStore, Protocol):
 
         `make` gives them, and a size above which the own ledger's checkpoints are signed anew, or None.
         """
+        ...
+
+    def predecessor(self, ledger: str) -> records.Succession | None:
+        """The ledger that this one carries on, with its size and root; None: it was the first."""
         ...
 
     def add_ledger(self, ledger: str, *, is_own: bool, origin: str, key: bytes) -> None:
@@ -376,6 +381,7 @@ def _state_record(
     clock: Clock,
     *,
     reason: str | None,
+    succeeds: records.Succession | None = None,
 ) -> None:
     row = store.ledgers()[0]
     place = place_of(body, row, party.party, party.partner)
@@ -383,12 +389,14 @@ def _state_record(
     correction = None
     if reason is not None:
         officer = ids.shared(body.id, "person", party.officer.person)
-        correction = Correction(kind="correct", reason_code=state, reason=reason, by=officer)
+        code = state if succeeds is None else "succession"
+        correction = Correction(kind="correct", reason_code=code, reason=reason, by=officer)
     record = records.Agreement(
         version=1,
         agreement=body.id,
         body=hashlib.sha256(body_bytes(body)).hexdigest(),
         state=state,
+        succeeds=succeeds,
     )
     if post.add(record, correction=correction) is None:
         return
@@ -402,6 +410,22 @@ def _state_record(
     )
     sign = head_signer(signer, f"agreement/{body.id}/ledger", row.origin)
     store.append(row.ledger, post.entries, note, sign)
+
+
+def state_succession(
+    store: AgreementStore,
+    body: AgreementBody,
+    succeeds: records.Succession,
+    party: Party,
+    signer: Signer,
+    ids: Ids,
+    clock: Clock,
+    reason: str,
+) -> None:
+    """Begin a ledger that carries another on: its first entry says which, how far, and as it stood."""
+    own_state = standing(store, clock).own_state
+    state: Literal["active", "paused"] = "paused" if own_state == "paused" else "active"
+    _state_record(store, body, state, party, signer, ids, clock, reason=reason, succeeds=succeeds)
 
 
 def _signature(

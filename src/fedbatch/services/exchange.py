@@ -33,7 +33,7 @@ from fedbatch.ports import (
     Person,
     Signer,
 )
-from fedbatch.services import agreements, key_turns, rebuilding, replication
+from fedbatch.services import agreements, key_turns, rebuilding, replication, succession
 from fedbatch.services.agreements import Officer, Party, Verify
 from fedbatch.services.rebuilding import Rebuilding, RebuildStore, Returned
 from fedbatch.services.replication import CopyStore, Replica, Replication
@@ -83,6 +83,8 @@ class AgreementLine(msgspec.Struct, frozen=True, kw_only=True):
     acceptance: str = ""
     stopped: str = ""
     wanted: tuple[str, ...] = ()
+    succession: str = ""
+    succession_answer: str = ""
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +129,7 @@ class Exchange:
             raise NotHereError("not here")
         return found
 
-    def _agreement(self, party: str, agreement: str) -> CopyStore:
+    def _agreement(self, party: str, agreement: str) -> RebuildStore:
         """The store of an agreement with this partner, once both have confirmed the pairing."""
         partner = self.partner(party)
         if not (partner.confirmed_here and partner.confirmed_there):
@@ -192,6 +194,8 @@ class Exchange:
             agreement=agreement,
             proposal=_sha256(store.setting("offer_sent")),
             acceptance=_sha256(store.setting("acceptance_sent")),
+            succession=_sha256(store.setting(succession.SENT)),
+            succession_answer=_sha256(store.setting(succession.ANSWER_SENT)),
         )
         rows = store.ledgers()
         if self._is_alone(store):
@@ -529,6 +533,46 @@ class Exchange:
     ) -> None:
         party = Party(party=self.party, partner=partner, officer=officer)
         agreements.activate(store, body, keys, party, self.signer, self.ids, self.clock)
+
+    # ---- ledgers that carry others on
+
+    def succession(self, party: str, agreement: str) -> bytes:
+        """This party's offer of a new ledger, for the partner."""
+        return self._setting(party, agreement, succession.SENT)
+
+    def succession_answer(self, party: str, agreement: str) -> bytes:
+        """This party's confirmation of the partner's new ledger."""
+        return self._setting(party, agreement, succession.ANSWER_SENT)
+
+    def take_succession(self, party: str, agreement: str, content: bytes) -> None:
+        """Keep the partner's offer of a new ledger; a person looks at it and confirms."""
+        store = self._agreement(party, agreement)
+        identity = bytes.fromhex(self.partner(party).identity_key)
+        answered = store.setting(succession.ANSWER_SENT)
+        if answered is not None and _sha256(content).encode() in answered:
+            return
+        if store.setting(succession.RECEIVED) == content:
+            return
+        succession.read_succession(store, content, agreement, identity, self.verify)
+        store.keep_setting(succession.RECEIVED, content)
+        now = self.clock.now()
+        self.store.note(AuditNote(act="succession received", by="node", time=now, detail=agreement))
+
+    def take_succession_answer(self, party: str, agreement: str, content: bytes) -> None:
+        """The partner confirms this party's new ledger: it begins."""
+        store = self._agreement(party, agreement)
+        officer = self._officer((store.setting(succession.BY) or b"").decode())
+        succession.activate_successor(
+            store,
+            content,
+            agreement,
+            bytes.fromhex(self.partner(party).identity_key),
+            self.verify,
+            Party(party=self.party, partner=party, officer=officer),
+            self.signer,
+            self.ids,
+            self.clock,
+        )
 
     # ---- ledgers
 

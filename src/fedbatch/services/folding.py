@@ -66,7 +66,9 @@ class _Ledger:
 
 def fold_facts(store: CopyStore) -> Facts:
     """The newest state of both ledgers as facts."""
-    ledgers = [_fold_ledger(store, row) for row in store.ledgers()]
+    rows = store.ledgers()
+    carried_on = {row.ledger for row in rows} & _carried_on(store, rows)
+    ledgers = [_fold_ledger(store, row) for row in rows if row.ledger not in carried_on]
     status = _status(ledgers)
     facts = Facts(
         batches=tuple(item for one in ledgers for item in _batches(one)),
@@ -169,19 +171,32 @@ def _both(first: BatchFacts, second: BatchFacts) -> BatchFacts:
     )
 
 
+def _carried_on(store: CopyStore, rows: Sequence[LedgerRow]) -> set[str]:
+    before = (store.predecessor(row.ledger) for row in rows)
+    return {item.ledger for item in before if item is not None}
+
+
 def _fold_ledger(store: CopyStore, row: LedgerRow) -> _Ledger:
-    cosigned = [item for item in store.checkpoints(row.ledger) if item.cosignature]
-    folded = _Ledger(
-        row=row,
-        sizes=[item.size for item in cosigned],
-        instants=[
+    """Fold a ledger, and before it those that it carries on: their entries count on through it."""
+    folded, start = _Ledger(row=row, sizes=[], instants=[]), 0
+    for ledger in _oldest_first(store, row.ledger):
+        cosigned = [item for item in store.checkpoints(ledger) if item.cosignature]
+        folded.sizes += [start + item.size for item in cosigned]
+        folded.instants += [
             datetime.fromtimestamp(item.cosigned_at, UTC).isoformat().replace("+00:00", "Z")
             for item in cosigned
-        ],
-    )
-    for index, statement in statements(store, row.ledger):
-        _fold(folded, index, statement)
+        ]
+        for index, statement in statements(store, ledger):
+            _fold(folded, start + index, statement)
+        start += store.ledger(ledger).size
     return folded
+
+
+def _oldest_first(store: CopyStore, ledger: str) -> list[str]:
+    chain = [ledger]
+    while (before := store.predecessor(chain[0])) is not None:
+        chain.insert(0, before.ledger)
+    return chain
 
 
 def _fold(folded: _Ledger, index: int, statement: EntryStatement) -> None:

@@ -84,9 +84,28 @@ def cosign_turns(store: AgreementStore, row: LedgerRow) -> KeyTurns:
     """The keys that cosign checkpoints of a ledger: those of the party that does not write it."""
     is_own = not row.is_own
     made = records_of(store, OWN if is_own else PARTNERS)
-    later = (item for item in made if item.purpose == "cosign")
     first = bytes.fromhex(_keys(store, is_own=is_own).cosign_key)
-    return KeyTurns(first, tuple(map(_turn, later)))
+    before = _predecessors(store, row.ledger)
+    later = []
+    for item in made:
+        if item.purpose != "cosign":
+            continue
+        if item.ledger == row.ledger:
+            later.append(_turn(item))
+        elif item.ledger in before:
+            # Changed while the ledger before this one was written: here it counts from the beginning.
+            turn = _turn(item)
+            later.append(KeyTurn(turn.key, -1, turn.old_until))
+    return KeyTurns(first, tuple(later))
+
+
+def _predecessors(store: AgreementStore, ledger: str) -> set[str]:
+    found: set[str] = set()
+    before = store.predecessor(ledger)
+    while before is not None:
+        found.add(before.ledger)
+        before = store.predecessor(before.ledger)
+    return found
 
 
 def own_signing(store: AgreementStore, purpose: KeyPurpose, now: int) -> tuple[bytes, ...]:

@@ -9,7 +9,7 @@ records say. The journal was never exchanged, so it does not come back.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -40,7 +40,8 @@ from fedbatch.ports import (
 from fedbatch.services import key_turns
 from fedbatch.services.agreements import Acceptance, Keys, Offer, Verify, check_keys
 from fedbatch.services.intake import content_digest
-from fedbatch.services.replication import CopyStore, frames, root_at, unpack
+from fedbatch.services.replication import CopyStore, begins, frames, root_at, unpack
+from fedbatch.services.succession import former_keys
 from fedbatch.standard import canonical, keys, records
 from fedbatch.standard.agreements import AgreementBody
 from fedbatch.standard.envelope import Statement, read_entry
@@ -94,13 +95,40 @@ class RebuildStore(CopyStore, Protocol):
         """Drop a setting."""
         ...
 
+    def restore_lineage(self, lineage: Mapping[str, records.Succession]) -> None:
+        """Say again which ledger carries on which."""
+        ...
+
+    def succeed(
+        self,
+        succession: records.Succession,
+        ledger: str,
+        *,
+        origin: str,
+        key: bytes,
+        settings: Mapping[str, bytes],
+        note: AuditNote,
+    ) -> None:
+        """Add a ledger that carries on one that stands here, in one transaction."""
+        ...
+
+
+class Former(msgspec.Struct, frozen=True, kw_only=True):
+    """A ledger that another carries on: whose, its keys, how it stood, and which one that is."""
+
+    is_asker: bool
+    keys: Keys
+    succession: records.Succession
+    successor: str
+
 
 class Returned(msgspec.Struct, frozen=True, kw_only=True):
     """What a partner holds of an agreement besides entries.
 
     `asker` is who lost it, `giver` who gives it back; `size` and `root` are of the giver's copy of the
     asker's ledger, `receipted` is how far the asker had cosigned the giver's. `settings` are proposals
-    and acceptances by the giver's names for them.
+    and acceptances by the giver's names for them. `formers` are ledgers that these carry on, of each
+    party the oldest first.
     """
 
     agreement: str
@@ -114,6 +142,23 @@ class Returned(msgspec.Struct, frozen=True, kw_only=True):
     giver_records: tuple[KeyRecord, ...] = ()
     bodies: tuple[msgspec.Raw, ...] = ()
     settings: dict[str, str] = {}
+    formers: tuple[Former, ...] = ()
+
+    def ends(self) -> dict[str, int]:
+        """How far each ledger comes back: the asker's first, of each side the oldest first."""
+        found: dict[str, int] = {}
+        for is_asker, keys_, size in (
+            (True, self.asker, self.size),
+            (False, self.giver, self.receipted),
+        ):
+            formers = [item for item in self.formers if item.is_asker == is_asker]
+            found |= {item.keys.ledger: item.succession.size for item in formers}
+            found[keys_.ledger] = size
+        return found
+
+    def lineage(self) -> dict[str, records.Succession]:
+        """What each ledger carries on."""
+        return {item.successor: item.succession for item in self.formers}
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,8 +196,26 @@ def return_agreement(store: CopyStore, agreement: str, name: str) -> bytes:
             giver_records=key_turns.records_of(store),
             bodies=tuple(map(msgspec.Raw, _bodies(store))),
             settings={item: kept.decode() for item, kept in settings.items() if kept is not None},
+            formers=tuple(_formers(store, rows)),
         )
     )
+
+
+def _formers(store: CopyStore, rows: Sequence[LedgerRow]) -> Iterator[Former]:
+    successors = {
+        before.ledger: (row, before)
+        for row in rows
+        if (before := store.predecessor(row.ledger)) is not None
+    }
+    for old in reversed(rows[2:]):
+        row, succession = successors[old.ledger]
+        kept = store.setting(former_keys(old.ledger)) or b""
+        yield Former(
+            is_asker=not old.is_own,
+            keys=msgspec.json.decode(kept, type=Keys),
+            succession=succession,
+            successor=row.ledger,
+        )
 
 
 def _receipted(store: CopyStore, ledger: str) -> int:
@@ -227,9 +290,15 @@ def take_agreement(work: Rebuilding, content: bytes) -> Returned:
     check_keys(found.giver, work.agreement, work.partner_identity, work.verify)
     _pin(work, "own_keys", found.asker)
     _pin(work, "partner_keys", found.giver)
-    for given, is_own in ((found.asker, True), (found.giver, False)):
+    for item in found.formers:
+        identity = work.own_identity if item.is_asker else work.partner_identity
+        check_keys(item.keys, work.agreement, identity, work.verify)
+        work.store.keep_setting(former_keys(item.keys.ledger), canonical.encode(item.keys))
+    formers = [(item.keys, item.is_asker) for item in found.formers]
+    for given, is_own in (*formers, (found.asker, True), (found.giver, False)):
         key = bytes.fromhex(given.ledger_key)
         work.store.add_ledger(given.ledger, is_own=is_own, origin=given.origin, key=key)
+    work.store.restore_lineage(found.lineage())
     _take_records(work, found)
     work.store.keep_setting(RETURNED, content)
     return found
@@ -245,17 +314,26 @@ def _pin(work: Rebuilding, name: str, given: Keys) -> None:
 
 def _take_records(work: Rebuilding, found: Returned) -> None:
     """Changes of keys, each endorsed as when it was made."""
-    for name, given, keys_, identity in (
-        (key_turns.OWN, found.asker_records, found.asker, work.own_identity),
-        (key_turns.PARTNERS, found.giver_records, found.giver, work.partner_identity),
+    for name, given, is_asker, identity in (
+        (key_turns.OWN, found.asker_records, True, work.own_identity),
+        (key_turns.PARTNERS, found.giver_records, False, work.partner_identity),
     ):
+        current = found.asker if is_asker else found.giver
+        formers = [item.keys for item in found.formers if item.is_asker == is_asker]
+        first = {item.ledger: item.ledger_key for item in (*formers, current)}
         known = list(key_turns.records_of(work.store, name))
         for record in given:
-            same = [item for item in known if item.purpose == record.purpose]
-            first = keys_.ledger_key if record.purpose == "ledger" else keys_.cosign_key
-            if key_turns.check_record(record, same, first, identity, work.verify):
+            same = [item for item in known if _counted_together(item, record)]
+            key = first.get(record.ledger, "")
+            pinned = key if record.purpose == "ledger" else current.cosign_key
+            if key_turns.check_record(record, same, pinned, identity, work.verify):
                 known.append(record)
         work.store.keep_setting(name, canonical.encode(known))
+
+
+def _counted_together(one: KeyRecord, other: KeyRecord) -> bool:
+    same = one.purpose != "ledger" or one.ledger == other.ledger
+    return one.purpose == other.purpose and same
 
 
 # ---- taking back: entries
@@ -304,6 +382,8 @@ class _Group:
         entry_id = statement.heading.id
         if not self.refused.isdisjoint((entry_id, name)) or self._came_before(entry_id):
             return None
+        if self.first + len(self.heads) == 0 and not begins(self.store, self.ledger, statement):
+            raise IntegrityError("a ledger that carries on another than it says", code="gap")
         if statement.withdrawal is not None:
             return self._withdrawal(statement)
         return self._plain(statement)
@@ -527,18 +607,23 @@ def finish(work: Rebuilding, found: Returned) -> dict[str, int]:
         IntegrityError: the own ledger is not the one that the partner holds.
     """
     store = work.store
-    own, copy = store.ledgers()[:2]
-    if own.size >= found.size and root_at(store, own.ledger, found.size).hex() != found.root:
-        raise IntegrityError(f"the partner holds another root at {found.size}", code="fork")
-    if own.size < found.size:
-        raise IntegrityError(f"{own.size} of {found.size} entries are back", code="rebuild.short")
+    for ledger, end in found.ends().items():
+        size = store.ledger(ledger).size
+        if size < end:
+            raise IntegrityError(f"{size} of {end} entries are back", code="rebuild.short")
+    roots = [(found.asker.ledger, found.size, found.root)]
+    roots += [(i.keys.ledger, i.succession.size, i.succession.root) for i in found.formers]
+    for ledger, size, root in roots:
+        if root_at(store, ledger, size).hex() != root:
+            raise IntegrityError(f"the partner holds another root at {size}", code="fork")
     _take_bodies(work, found)
     store.keep_setting(REBUILT, b"1")
-    for row in (own, copy):
+    rows = store.ledgers()
+    for row in rows:
         _repeat_erasures(work, row)
     return {
         item.sha256: item.size_bytes
-        for row in (own, copy)
+        for row in rows
         for item in store.objects(row.ledger)
         if not work.objects.has(item.sha256)
     }

@@ -16,6 +16,7 @@ import msgspec
 import zstandard
 
 from fedbatch.errors import (
+    ConflictError,
     FedbatchError,
     InputError,
     IntegrityError,
@@ -311,6 +312,8 @@ def take(
     row = store.ledger(ledger)
     if row.is_own:
         raise RefusedError("a party writes its own ledger alone", code="ledger.own")
+    if row.ledger not in {item.ledger for item in store.ledgers()[:2]}:
+        raise ConflictError(f"ledger {ledger} is carried on by another", code="ledger.succeeded")
     if row.stopped:
         raise _stopped(row)
     replica = Replica(size=row.size)
@@ -456,6 +459,9 @@ def hear_writer(replication: Replication, ledger: str, stopped: str) -> None:
     if not copies or copies[0].stopped:
         return
     copy, problem = copies[0], None
+    if ledger and ledger != copy.ledger:
+        # Confirmed here as what carries that one on; the writer has not begun it yet.
+        return
     if stopped in STOPPING:
         problem = IntegrityError("the writer found that its ledger differs", code=stopped)
     elif copy.size and not ledger and not stopped:
@@ -627,6 +633,10 @@ class _Judged:
             return
         # Ids of refused entries count too: a receipt record names them.
         self.here[entry_id] = index
+        if index == 0 and not begins(self.replication.store, self.row.ledger, statement):
+            expected = "the ledger that it carries on, as it was confirmed"
+            self._refuse(entry_id, "record.not_agreed", "another beginning", expected)
+            return
         try:
             head = self._head(statement)
         except InputError as error:
@@ -933,6 +943,14 @@ class _Judged:
             )
         )
         return records.Refused(entry=entry_id, finding=finding_id)
+
+
+def begins(store: CopyStore, ledger: str, statement: Statement) -> bool:
+    """Whether the first entry of a ledger names the one that it carries on, where there is one."""
+    before = store.predecessor(ledger)
+    record = statement.record
+    named = record.succeeds if isinstance(record, records.Agreement) else None
+    return before is None or named == before
 
 
 def _source_in_key(record: records.Record, source: str) -> str:

@@ -246,13 +246,23 @@ class KeyRing:
 class HomeIds:
     """Ids of a home: pseudonyms by HMAC under the party's and each agreement's secret, and chance."""
 
-    def __init__(self, keys: KeyRing) -> None:
+    def __init__(self, keys: KeyRing, may_begin: Callable[[str], bool] = bool) -> None:
+        """Ids by the secrets of a key ring; `may_begin` says whether one may be made that is not there."""
         self._keys = keys
+        self._may_begin = may_begin
         self._secrets: dict[str, bytes] = {}
 
     def _digest(self, secret: str, text: str) -> bytes:
         key = self._secrets.get(secret)
         if key is None:
+            if not self._keys.has_secret(secret) and not self._may_begin(secret):
+                raise InputError(
+                    "the secret of what was shared",
+                    where=secret,
+                    found="none",
+                    advice="`fedbatch keys restore` brings it back; else `fedbatch keys succeed`.",
+                    code="key.lost",
+                )
             key = self._secrets[secret] = self._keys.secret(secret)
         return hmac.digest(key, text.encode(), "sha256")
 

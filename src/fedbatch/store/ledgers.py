@@ -6,10 +6,13 @@ on the way has ended a public log.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from fedbatch.errors import InputError, IntegrityError, RefusedError
+import msgspec
+
+from fedbatch.errors import ConflictError, InputError, IntegrityError, RefusedError
 from fedbatch.ledger.frames import BUNDLE_ENTRIES_MAX
 from fedbatch.ledger.tree import EMPTY_ROOT, Frontier, leaf_hash
 from fedbatch.ports import (
@@ -75,6 +78,10 @@ create table object (
 _SELECT_HEAD = (
     "select type, key, idx, version, digest, entry_id, withdrawn from head where ledger = ?"
 )
+# The setting that says which ledger carries on which.
+_LINEAGE = "lineage"
+# The setting that names an own ledger which another is about to carry on.
+_FROZEN = "frozen"
 # Stands for the run mark of a store that was restored; no machine and file has it.
 _RESTORED = b"restored"
 SignHead = Callable[[int, bytes], bytes]
@@ -140,12 +147,15 @@ class Ledgers:
                 raise IntegrityError(f"ledger {ledger} is pinned otherwise", code="ledger.pinned")
 
     def ledgers(self) -> list[LedgerRow]:
-        """The own ledger first, then the partner's, as far as they are known."""
+        """The own ledger first, then the partner's, as far as they are known.
+
+        Behind them come those that others carry on, the newer first.
+        """
         rows = self._database.rows(
             "select ledger, is_own, origin, key, size, root, frontier, stopped from ledger"
             " order by is_own desc"
         )
-        return [
+        found = [
             LedgerRow(
                 ledger=ledger,
                 is_own=bool(is_own),
@@ -158,6 +168,86 @@ class Ledgers:
             )
             for ledger, is_own, origin, key, size, root, frontier, stopped in rows
         ]
+        ages = self._ages()
+        return sorted(found, key=lambda row: (ages.get(row.ledger, 0), not row.is_own))
+
+    # ---- ledgers that carry others on
+
+    def _lineage(self) -> dict[str, records.Succession]:
+        """What each ledger carries on."""
+        content = self.setting(_LINEAGE)
+        return msgspec.json.decode(content, type=dict[str, records.Succession]) if content else {}
+
+    def _ages(self) -> dict[str, int]:
+        """How many ledgers came after each that is carried on."""
+        lineage = self._lineage()
+        ages: dict[str, int] = {}
+        for ledger in lineage.keys() - {item.ledger for item in lineage.values()}:
+            age, before = 1, lineage.get(ledger)
+            while before is not None:
+                ages[before.ledger] = age
+                age, before = age + 1, lineage.get(before.ledger)
+        return ages
+
+    def predecessor(self, ledger: str) -> records.Succession | None:
+        """The ledger that this one carries on, with its size and root; None: it was the first."""
+        return self._lineage().get(ledger)
+
+    def succeed(
+        self,
+        succession: records.Succession,
+        ledger: str,
+        *,
+        origin: str,
+        key: bytes,
+        settings: Mapping[str, bytes],
+        note: AuditNote,
+    ) -> None:
+        """Add a ledger that carries on one that stands here, in one transaction.
+
+        An entry of the old one is found from the new one by an index below 0: -1 is the last.
+
+        Raises:
+            ConflictError: the old one stands here otherwise.
+        """
+        with self._database.writing():
+            old = self.ledger(succession.ledger)
+            if (old.size, old.root.hex()) != (succession.size, succession.root):
+                raise ConflictError(f"ledger {old.ledger} is at {old.size}", code="ledger.moved")
+            lineage = {**self._lineage(), ledger: succession}
+            row = (ledger, int(old.is_own), origin, key, 0, EMPTY_ROOT, Frontier().encode(), "")
+            self._database.insert("ledger", [row])
+            self._database.update("ledger", {"ledger": old.ledger}, {"stopped": ""})
+            kept = {**settings, _LINEAGE: canonical.encode(lineage)}
+            self._database.insert("setting", list(kept.items()), conflict="replace")
+            write_audit(self._database, note)
+
+    def restore_lineage(self, lineage: Mapping[str, records.Succession]) -> None:
+        """Say again which ledger carries on which, as its first entry does."""
+        if lineage:
+            self.keep_setting(_LINEAGE, canonical.encode({**self._lineage(), **lineage}))
+
+    def _check_current(self, ledger: str) -> None:
+        if ledger in self._ages():
+            raise ConflictError(
+                f"ledger {ledger} is carried on by another", code="ledger.succeeded"
+            )
+
+    def _chain(self, ledger: str) -> list[str]:
+        """A ledger and those before it, the newest first."""
+        chain, lineage = [ledger], self._lineage()
+        while chain[-1] in lineage:
+            chain.append(lineage[chain[-1]].ledger)
+        return chain
+
+    def place(self, ledger: str, index: int) -> tuple[str, int]:
+        """Where an entry lies: an index below 0 is one of the ledger that this one carries on."""
+        while index < 0:
+            before = self.predecessor(ledger)
+            if before is None:
+                raise InputError("an index of 0 or more", found=str(index), code="range")
+            ledger, index = before.ledger, before.size + index
+        return ledger, index
 
     def ledger(self, ledger: str) -> LedgerRow:
         """A ledger by its id."""
@@ -237,6 +327,13 @@ class Ledgers:
         if not row.is_own:
             raise InputError("an own ledger", found=row.ledger, code="ledger.not_own")
         _check_frontier(row)
+        self._check_current(row.ledger)
+        if self.setting(_FROZEN) == row.ledger.encode():
+            raise RefusedError(
+                "another ledger is to carry this one on; the partner has yet to confirm it"
+                " (`fedbatch keys confirm` there)",
+                code="ledger.waits",
+            )
         if self._is_still_restored():
             raise RefusedError(
                 "this home was restored or moved; it appends once the partner has been heard"
@@ -328,7 +425,7 @@ class Ledgers:
     def _forget_objects(self, ledger: str, indexes: Sequence[int]) -> None:
         self._database.execute_many(
             "delete from object where ledger = ? and idx = ?",
-            [(ledger, index) for index in indexes],
+            [self.place(ledger, index) for index in indexes],
         )
 
     def _write_tree(self, row: LedgerRow, frontier: Frontier) -> None:
@@ -376,8 +473,9 @@ class Ledgers:
             return
         with self._database.writing():
             for name, entry_id in lost.items():
-                key = {"ledger": ledger, "entry_id": entry_id}
-                self._database.update("named", key, {"journal": name})
+                for holder in self._chain(ledger):
+                    key = {"ledger": holder, "entry_id": entry_id}
+                    self._database.update("named", key, {"journal": name})
 
     # ---- the copy of the partner's ledger
 
@@ -397,6 +495,7 @@ class Ledgers:
         with self._database.writing():
             held = self.ledger(taken.ledger)
             _check_frontier(held)
+            self._check_current(held.ledger)
             if held.size != taken.first:
                 raise IntegrityError(
                     f"ledger {taken.ledger} is at {held.size}, not {taken.first}",
@@ -449,7 +548,12 @@ class Ledgers:
 
     def _erase(self, ledger: str, indexes: Sequence[int]) -> None:
         """Destroy the bytes of entries; their leaf hashes stay."""
-        self._bundles.erase(ledger, indexes)
+        by_ledger: dict[str, list[int]] = {}
+        for index in indexes:
+            holder, place = self.place(ledger, index)
+            by_ledger.setdefault(holder, []).append(place)
+        for holder, places in by_ledger.items():
+            self._bundles.erase(holder, places)
         self._forget_objects(ledger, indexes)
 
     # ---- reading
@@ -462,8 +566,13 @@ class Ledgers:
         return [NamedObject(sha256=s, size_bytes=b, type=t, index=i) for s, b, t, i in rows]
 
     def entries(self, ledger: str, start: int, count: int) -> list[tuple[int, bytes, bytes]]:
-        """Index, leaf hash and bytes (b"" once erased) of entries from `start` on."""
-        return self._bundles.read(ledger, start, count)
+        """Index, leaf hash and bytes (b"" once erased) of entries from `start` on.
+
+        From an index below 0 on, those of the ledger before, up to its end.
+        """
+        holder, place = self.place(ledger, start)
+        shift = start - place
+        return [(at + shift, leaf, b) for at, leaf, b in self._bundles.read(holder, place, count)]
 
     def leaves(self, ledger: str, size: int) -> list[bytes]:
         """The leaf hashes of the first `size` entries, for proofs."""
@@ -475,11 +584,21 @@ class Ledgers:
         """The newest version of every record of a ledger."""
         chosen = f" and type in ({', '.join('?' * len(types))})" if types else ""
         rows = self._database.rows(f"{_SELECT_HEAD}{chosen}", (ledger, *types))
-        return {(head.type, head.key): head for head in map(_head, rows)}
+        here = {(head.type, head.key): head for head in map(_head, rows)}
+        before = self.predecessor(ledger)
+        if before is None:
+            return here
+        old = self.heads(before.ledger, types)
+        return {**{name: _shifted(head, before.size) for name, head in old.items()}, **here}
 
     def find_head(self, ledger: str, type_: str, key: tuple[str, ...]) -> LedgerHead | None:
         """The newest version of one record, or None."""
-        return self._one_head("type = ? and key = ?", (ledger, type_, key_text(key)))
+        found = self._one_head("type = ? and key = ?", (ledger, type_, key_text(key)))
+        before = self.predecessor(ledger) if found is None else None
+        if before is None:
+            return found
+        head = self.find_head(before.ledger, type_, key)
+        return _shifted(head, before.size) if head is not None else None
 
     def find_head_of(self, ledger: str, entry_id: str) -> LedgerHead | None:
         """The record whose newest version an entry is, or None."""
@@ -507,7 +626,11 @@ class Ledgers:
         row = self._database.row(
             "select idx from named where ledger = ? and entry_id = ?", (ledger, entry_id)
         )
-        return int(row[0]) if row else None
+        before = self.predecessor(ledger) if row is None else None
+        if before is None:
+            return int(row[0]) if row else None
+        index = self.find_index(before.ledger, entry_id)
+        return index - before.size if index is not None else None
 
     def find_entry_ids(self, ledger: str, beginning: str) -> list[str]:
         """The ids of entries that begin so, at most two: enough to tell one from several."""
@@ -530,10 +653,13 @@ class Ledgers:
 
     def _receipts(self, ledger: str) -> Iterator[records.Receipt]:
         """Every version of the receipt records about a ledger."""
-        readers = [row.ledger for row in self.ledgers() if row.ledger != ledger]
-        for reader in readers:
+        # What is said of a ledger that carries this one on concerns its entries too.
+        rows = self.ledgers()
+        writer = next((row.is_own for row in rows if row.ledger == ledger), False)
+        about = {row.ledger for row in rows if row.is_own == writer}
+        for reader in (row.ledger for row in rows[:2] if row.is_own != writer):
             for head in self.heads(reader, ("receipt",)).values():
-                entry_id: str | None = head.entry_id if head.key[0] == ledger else None
+                entry_id: str | None = head.entry_id if head.key[0] in about else None
                 while entry_id is not None:
                     receipt = self._receipt(reader, entry_id)
                     yield receipt
@@ -555,14 +681,17 @@ class Ledgers:
             f"select entry_id from named where ledger = ? and entry_id in ({marks})",  # noqa: S608 - question marks
             (ledger, *entry_ids),
         )
-        return frozenset(entry_id for (entry_id,) in rows)
+        found = frozenset(entry_id for (entry_id,) in rows)
+        before = self.predecessor(ledger)
+        return found | self.find_ids(before.ledger, entry_ids) if before is not None else found
 
     def posted(self, ledger: str) -> dict[str, str]:
         """What was posted from which journal entry: journal entry id → entry id."""
         rows = self._database.rows(
             "select journal, entry_id from named where ledger = ? and journal <> ''", (ledger,)
         )
-        return dict(rows)
+        before = self.predecessor(ledger)
+        return {**self.posted(before.ledger), **dict(rows)} if before is not None else dict(rows)
 
     def checkpoints(self, ledger: str) -> list[CheckpointRow]:
         """Kept checkpoints, oldest first."""
@@ -644,6 +773,11 @@ def _head(row: Row) -> LedgerHead:
         entry_id=entry_id,
         is_withdrawn=bool(withdrawn),
     )
+
+
+def _shifted(head: LedgerHead, size: int) -> LedgerHead:
+    """A head of a ledger of so many entries, as it is found from the one that carries it on."""
+    return replace(head, index=head.index - size)
 
 
 def _run_mark(path: Path) -> bytes:

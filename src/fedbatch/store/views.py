@@ -56,6 +56,13 @@ _BY_KEY: dict[str, tuple[tuple[str, str], ...]] = {
     "series": (("series", "series"),),
     "sealed": (("sealed", "sealed"),),
 }
+_BY_TYPE_KEY = (
+    ("batch", "batch"),
+    ("identifier", "batch"),
+    ("lot", "lot"),
+    ("carried", "transformation"),
+    ("series", "series"),
+)
 _MIGRATIONS = (
     """
 create table cursor (ledger text primary key, size integer not null) strict, without rowid;
@@ -228,7 +235,7 @@ class Views:
         for row in ledgers.ledgers():
             for name in ledgers.refused(row.ledger):
                 index = ledgers.find_index(row.ledger, name)
-                if index is not None and self._shows(row.ledger, index):
+                if index is not None and self._shows(*ledgers.place(row.ledger, index)):
                     return True
         return False
 
@@ -241,7 +248,8 @@ class Views:
 
     def _fold_new(self, ledgers: Ledgers, report: Callable[[int], None] | None) -> int:
         folded = 0
-        for row in ledgers.ledgers():
+        # The oldest first: what carries a ledger on supersedes its entries.
+        for row in reversed(ledgers.ledgers()):
             start = self._cursor(row.ledger)
             if start > row.size:
                 raise InputError("views of these ledgers", found="longer ones", code="view.ahead")
@@ -275,14 +283,29 @@ class Views:
             rows.here[statement.heading.id] = index
             _fold_statement(ledger, index, statement, rows)
         with self._database.writing():
-            self._write(ledger, rows)
+            self._write(ledger, rows, ledgers.place)
+            self._replace_older(ledger, ledgers)
             self._database.execute(
                 "insert or replace into cursor values (?, ?)", (ledger, entries[-1][0] + 1)
             )
 
-    def _write(self, ledger: str, rows: _Rows) -> None:
+    def _replace_older(self, ledger: str, ledgers: Ledgers) -> None:
+        """What is known by its key alone stands once: in the newest ledger that states it."""
+        before = ledgers.predecessor(ledger)
+        while before is not None:
+            for table, column in _BY_TYPE_KEY:
+                self._database.execute(
+                    f"delete from {table} where ledger = ? and {column} in"  # noqa: S608 - our own names
+                    f" (select {column} from {table} where ledger = ?)",
+                    (before.ledger, ledger),
+                )
+            before = ledgers.predecessor(before.ledger)
+
+    def _write(
+        self, ledger: str, rows: _Rows, place: Callable[[str, int], tuple[str, int]]
+    ) -> None:
         many = self._database.execute_many
-        gone = [(ledger, index) for index in rows.gone]
+        gone = [place(ledger, index) for index in rows.gone]
         many("delete from record where ledger = ? and idx = ?", gone)
         many("delete from result where ledger = ? and idx = ?", gone)
         many("delete from replaced where ledger = ? and idx = ?", gone)
@@ -311,10 +334,10 @@ class Views:
         many("insert or replace into points values (?, ?, ?, ?, ?, ?)", runs)
         many(
             "update result set value_status = ? where ledger = ? and idx = ?",
-            [(status, ledger, index) for status, index in rows.status],
+            [(status, *place(ledger, index)) for status, index in rows.status],
         )
         for index, withdrawal in rows.withdrawn:
-            self._take_back(ledger, index, withdrawal)
+            self._take_back(*place(ledger, index), withdrawal)
 
     def _take_back(self, ledger: str, index: int, withdrawal: str) -> None:
         """A withdrawn record leaves the views; of all but results, `record` says that it was there."""

@@ -33,7 +33,9 @@ def main(folder: Path) -> int:
         print(f"{module:<12} {killed:>5} of {all_:>5}  {killed / all_:>5.1%}")
     killed = sum(one for one, _ in scores.values())
     all_ = sum(one for _, one in scores.values())
-    print(f"{'together':<12} {killed:>5} of {all_:>5}  {killed / all_:>5.1%}  (at least {LEAST:.0%})")
+    print(
+        f"{'together':<12} {killed:>5} of {all_:>5}  {killed / all_:>5.1%}  (at least {LEAST:.0%})"
+    )
     return int(killed / all_ < LEAST)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import openpyxl
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
@@ -114,6 +115,28 @@ def test_text_among_numbers_stays_a_point_with_its_text(made: Link) -> None:
         1: ("bad", "I/O Timeout"),
         2: ("bad", "NaN"),
     }
+
+
+def test_points_of_a_parquet_file_are_read_by_the_partner_too(made: Link) -> None:
+    texts = [line("06:00:00"), line("06:00:10", speed="101.5"), line("06:00:20")]
+    names, rows = HEADERS.split(";"), [text.split(";") for text in texts]
+    whole = {"campaign", "batch", "produced", "waste"}
+    columns = {
+        name: [row[at] if at in {0, 3} else float(row[at]) for row in rows]
+        for at, name in enumerate(names)
+        if name not in whole
+    } | {name: [row[names.index(name)] for row in rows] for name in whole}
+    path = made.world.folder / "tables" / "press.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(pa.table({name: columns[name] for name in names}), path)
+    report = made.cmo.take(path)
+    assert report.points == 36
+    made.cmo.share(made.agreement)
+    made.settle()
+    assert [number for _, number in speeds(made)] == [1000, 1015, 1000]
+    again = made.cmo.take(path)
+    assert (again.points, again.points_corrected) == (0, 0)
+    assert are_equal(made)
 
 
 def test_batches_of_another_agreement_are_in_no_segment(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ __all__ = [
     "tells_units",
 ]
 
-_TEXTS = frozenset({".csv", ".tsv", ".txt"})
-_SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".xlsb"})
+_IN_COLUMNS = frozenset({".csv", ".tsv", ".txt", ".parquet"})
+_SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xlsm", ".xls", ".xlsb"})
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
@@ -54,7 +54,7 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
             found.append(path)
     if not found:
         raise InputError(
-            "a file, or a folder with csv, tsv, txt, xlsx, xls or xlsb files",
+            "a file, or a folder with csv, tsv, txt, parquet, xlsx, xls or xlsb files",
             found=", ".join(map(str, paths)) or "nothing",
             code="import.nothing",
         )
@@ -123,7 +123,7 @@ def _read_points(
 ) -> tuple[Reading, list[tuple[Table, Mapping]]] | None:
     """A file of points in columns, if a mapping of series fits its headers and it is plain enough."""
     for mapping in mappings:
-        if not is_series(mapping) or path.suffix.lower() not in _TEXTS:
+        if not is_series(mapping) or path.suffix.lower() not in _IN_COLUMNS:
             continue
         try:
             reading = read_columns(path, layout_of(mapping.layout))

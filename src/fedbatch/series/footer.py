@@ -25,7 +25,7 @@ _PAGES_MAX = 50_000
 _VARINT_BITS_MAX = 63
 
 _BYTE_ARRAY = 6
-_PHYSICAL = {1: "INT32", 2: "INT64", 5: "DOUBLE", _BYTE_ARRAY: "BYTE_ARRAY"}
+_PHYSICAL = {1: "INT32", 2: "INT64", 4: "FLOAT", 5: "DOUBLE", _BYTE_ARRAY: "BYTE_ARRAY"}
 _CHILDREN = 5
 _REQUIRED, _OPTIONAL = 0, 1
 # Uncompressed, Snappy, gzip, Zstandard, LZ4: those that every reader has.

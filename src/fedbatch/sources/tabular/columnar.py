@@ -1,4 +1,4 @@
-"""Plain delimited texts read in columns, for files of points: no object a cell.
+"""Plain delimited texts and Parquet files read in columns, for files of points: no object a cell.
 
 What this cannot read exactly as `read_file` does (quotes, other encodings, ragged or blank rows) it
 does not read at all; the caller then reads the file cell by cell.
@@ -16,6 +16,7 @@ import pyarrow.csv as arrow_csv
 from typing_extensions import override
 
 from fedbatch.mapping.tables import Column, SourceFile, Table
+from fedbatch.sources.tabular import parquet
 from fedbatch.sources.tabular.guards import BOUNDS, Bounds, Loaded, load
 from fedbatch.sources.tabular.layout import DETECT, Layout, cut
 from fedbatch.sources.tabular.reading import Reading
@@ -61,6 +62,8 @@ def read_columns(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -
         InputError: as `read_file`.
     """
     loaded = load(path, bounds)
+    if loaded.kind == "parquet":
+        return _of_parquet(loaded, bounds)
     content = loaded.content
     is_plain = loaded.kind == "text" and b'"' not in content and content.endswith(b"\n")
     if not is_plain or layout.encoding not in {None, "utf-8"} or not _is_utf8(content):
@@ -81,6 +84,24 @@ def read_columns(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -
         tables=(_whole(table, columns, first),),
         findings=table.findings,
     )
+
+
+def _of_parquet(loaded: Loaded, bounds: Bounds) -> Reading:
+    columns = parquet.texts_of(loaded, bounds)
+    rows = len(columns[0][1]) if columns else 0
+    table = Table(
+        sheet="",
+        scheme="row_column",
+        extractor=parquet.EXTRACTOR,
+        header_row=1,
+        rows=range(2, rows + 2),
+        columns=tuple(
+            Column(index=index, header=name, texts=ArrowTexts(texts))
+            for index, (name, texts) in enumerate(columns)
+        ),
+    )
+    file = SourceFile(name=loaded.name, size_bytes=len(loaded.content), sha256=loaded.sha256)
+    return Reading(file=file, tables=(table,), findings=())
 
 
 def _is_utf8(content: bytes) -> bool:

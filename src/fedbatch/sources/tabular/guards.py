@@ -33,18 +33,18 @@ __all__ = [
     "load",
 ]
 
-Kind = Literal["text", "xlsx", "xlsb", "xls"]
+Kind = Literal["text", "xlsx", "xlsb", "xls", "parquet"]
 
 BLOCK_BYTES = 1 << 20
 ZIP_MAGIC = b"PK\x03\x04"
 CENTRAL_ENTRY = b"PK\x01\x02"
+PARQUET_MAGIC = b"PAR1"
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")
 OTHER_MAGIC = (
     (b"%PDF", "a PDF"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"PK\x05\x06", "an empty zip archive"),
-    (b"PAR1", "a Parquet file"),
     (b"\x89PNG", "a picture"),
     (b"\xff\xfe\x00\x00", "UTF-32 text"),
 )
@@ -160,12 +160,14 @@ def judge_head(name: str, head: bytes) -> Kind:
         return "xlsx"
     if head.startswith(OLE_MAGIC):
         return "xls"
+    if head.startswith(PARQUET_MAGIC):
+        return "parquet"
     found = next((label for magic, label in OTHER_MAGIC if head.startswith(magic)), "")
     if not found and head[:512].lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith(MARKUP):
         found = "HTML or XML"
     if found:
         raise InputError(
-            "delimited text or a workbook",
+            "delimited text, a workbook or a Parquet file",
             where=name,
             found=found,
             advice="Export the table as CSV or xlsx.",

@@ -11,7 +11,7 @@ from openpyxl.utils.cell import column_index_from_string
 
 from fedbatch.errors import InputError
 from fedbatch.mapping.tables import SourceFile, Table
-from fedbatch.sources.tabular import legacy, workbook
+from fedbatch.sources.tabular import legacy, parquet, workbook
 from fedbatch.sources.tabular.grid import Grid
 from fedbatch.sources.tabular.guards import (
     BOUNDS,
@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 ENDINGS: dict[str, tuple[Kind, ...]] = {
+    ".parquet": ("parquet",),
     ".csv": ("text",),
     ".tsv": ("text",),
     ".txt": ("text",),
@@ -50,6 +51,10 @@ ENDINGS: dict[str, tuple[Kind, ...]] = {
     ".xlsb": ("xlsb",),
     ".xls": ("xls",),
 }
+# Kinds of files that hold one table, without sheets.
+SINGLE: frozenset[Kind] = frozenset({"text", "parquet"})
+# Of a Parquet file nothing has to be found out.
+NAMED_COLUMNS = Layout(header_row=1, first_data_row=2)
 # What is read of a growing file at once; the rest comes with the next turn.
 PART_BYTES_MAX = 16 << 20
 ROW_COLUMN = re.compile(r"R([1-9]\d{0,8})C([1-9]\d{0,8})")
@@ -98,7 +103,7 @@ def read_file(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -> R
     loaded = load_checked(path, layout, bounds)
     log = log_kind(path, loaded)
     grid = read_grid(loaded, layout, choose_sheet(loaded, layout.sheet), bounds)
-    table = cut(grid, layout, loaded.name)
+    table = cut(grid, layout_for(loaded, layout), loaded.name)
     return Reading(
         file=SourceFile(name=loaded.name, size_bytes=len(loaded.content), sha256=loaded.sha256),
         tables=(table,),
@@ -133,7 +138,9 @@ def _read_sheet(loaded: Loaded, layout: Layout, name: str, bounds: Bounds) -> Sh
     grid: Grid | None = None
     try:
         grid = read_grid(loaded, layout, name, bounds)
-        return SheetReading(name=name, grid=grid, table=cut(grid, layout, loaded.name))
+        return SheetReading(
+            name=name, grid=grid, table=cut(grid, layout_for(loaded, layout), loaded.name)
+        )
     except InputError as error:
         return SheetReading(name=name, grid=grid, problem=error)
 
@@ -263,7 +270,7 @@ class Extraction:
         return grid.text(row, column)
 
     def parse(self, scheme: str, locator: str) -> tuple[str, int, int]:
-        expected = "row_column" if self.loaded.kind == "text" else "cell"
+        expected = "row_column" if self.loaded.kind in SINGLE else "cell"
         if scheme != expected:
             raise self.refuse("scheme", expected, scheme)
         if scheme == "row_column":
@@ -284,6 +291,11 @@ class Extraction:
         return self.grids[sheet]
 
 
+def layout_for(loaded: Loaded, layout: Layout) -> Layout:
+    """A file's own layout where its format fixes one, else the one stated."""
+    return NAMED_COLUMNS if loaded.kind == "parquet" else layout
+
+
 def load_checked(path: Path, layout: Layout, bounds: Bounds) -> Loaded:
     is_wide = (layout.encoding or "").lower().startswith("utf-16")
     loaded = load(path, bounds, is_wide=is_wide)
@@ -293,14 +305,14 @@ def load_checked(path: Path, layout: Layout, bounds: Bounds) -> Loaded:
 
 
 def sheets_of(loaded: Loaded) -> tuple[str, ...]:
-    if loaded.kind == "text":
+    if loaded.kind in SINGLE:
         return ()
     return workbook.sheet_names(loaded) if loaded.kind == "xlsx" else legacy.sheet_names(loaded)
 
 
 def choose_sheet(loaded: Loaded, sheet: str | None) -> str:
     """The sheet asked for, or the only one."""
-    if loaded.kind == "text":
+    if loaded.kind in SINGLE:
         return ""
     names = sheets_of(loaded)
     if sheet is None and len(names) == 1:
@@ -318,6 +330,8 @@ def choose_sheet(loaded: Loaded, sheet: str | None) -> str:
 def read_grid(loaded: Loaded, layout: Layout, sheet: str, bounds: Bounds) -> Grid:
     if loaded.kind == "text":
         return read_text(loaded, bounds, encoding=layout.encoding, delimiter=layout.delimiter)
+    if loaded.kind == "parquet":
+        return parquet.grid_of(loaded, bounds)
     if loaded.kind == "xlsx":
         return workbook.read_sheet(loaded, sheet, bounds)
     return legacy.read_sheet(loaded, sheet, bounds)

@@ -1,0 +1,134 @@
+"""Parquet files as tables: flat columns of numbers, texts and times, each value as a text.
+
+A number's text is the shortest that reads back to the same number; a time is written as
+`2026-02-01 06:15:00`, with `.%f` where a column has parts of seconds, and with `Z` where the file
+says that it is UTC. The column names count as row 1, so that a value's place is `R<row>C<column>`.
+
+The file's footer and page headers are read first, by our own decoder: what they unfold into is
+known before a library is asked to do it.
+"""
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import parquet
+
+from fedbatch.errors import InputError
+from fedbatch.series.footer import read_footer
+from fedbatch.sources.tabular.grid import Grid
+from fedbatch.sources.tabular.guards import Bounds, Loaded
+
+__all__ = ["EXTRACTOR", "grid_of", "texts_of"]
+
+EXTRACTOR = "parquet/1"
+
+_ERRORS = (pa.ArrowException, OSError, ValueError, KeyError, MemoryError, OverflowError)
+
+
+def texts_of(loaded: Loaded, bounds: Bounds) -> list[tuple[str, Any]]:
+    """Name and texts (an Arrow array, "" for null) of each column.
+
+    Raises:
+        InputError: file.damaged, file.columns, file.cells, file.too_large, file.parquet.
+    """
+    _check(loaded, bounds)
+    try:
+        table = parquet.read_table(pa.BufferReader(loaded.content), use_threads=False)
+    except _ERRORS as error:
+        raise _damaged(loaded.name, str(error)) from error
+    return [
+        (name, _text_array(loaded.name, name, table.column(name).combine_chunks()))
+        for name in table.column_names
+    ]
+
+
+def grid_of(loaded: Loaded, bounds: Bounds) -> Grid:
+    """The file as rows, for whoever reads it cell by cell.
+
+    Raises:
+        InputError: as `texts_of`.
+    """
+    columns = texts_of(loaded, bounds)
+    names = tuple(name for name, _ in columns)
+    rows = list(zip(*(texts.to_pylist() for _, texts in columns), strict=True))
+    return Grid(rows=[names, *rows], scheme="row_column", extractor=EXTRACTOR)
+
+
+def _check(loaded: Loaded, bounds: Bounds) -> None:
+    try:
+        footer = read_footer(loaded.content)
+    except InputError as error:
+        raise _damaged(loaded.name, error.found) from error
+    if footer.columns > bounds.columns_max:
+        raise InputError(
+            f"at most {bounds.columns_max} columns",
+            where=loaded.name,
+            found=str(footer.columns),
+            code="file.columns",
+        )
+    if footer.rows * footer.columns > bounds.text_cells_max:
+        raise InputError(
+            f"at most {bounds.text_cells_max} cells",
+            where=loaded.name,
+            found=f"{footer.rows} rows × {footer.columns} columns",
+            advice="Export a shorter period at a time.",
+            code="file.cells",
+        )
+    if footer.unfolded_bytes > bounds.text_bytes_max:
+        raise InputError(
+            f"at most {bounds.text_bytes_max} bytes unfolded",
+            where=loaded.name,
+            found=str(footer.unfolded_bytes),
+            advice="Export a shorter period at a time.",
+            code="file.too_large",
+        )
+
+
+def _text_array(file: str, name: str, array: Any) -> Any:
+    type_ = array.type
+    if pa.types.is_dictionary(type_):
+        array = array.dictionary_decode()
+        type_ = array.type
+    if pa.types.is_timestamp(type_):
+        array = _whole_seconds(array)
+    elif not (
+        pa.types.is_integer(type_)
+        or pa.types.is_floating(type_)
+        or pa.types.is_decimal(type_)
+        or pa.types.is_date(type_)
+        or pa.types.is_string(type_)
+        or pa.types.is_large_string(type_)
+    ):
+        raise InputError(
+            "columns of numbers, texts and times",
+            where=f"{file}, column '{name[:80]}'",
+            found=str(type_),
+            advice="Export the table as CSV.",
+            code="file.parquet",
+        )
+    try:
+        return pc.fill_null(array.cast(pa.string()), "")
+    except _ERRORS as error:
+        raise _damaged(file, str(error)) from error
+
+
+def _whole_seconds(array: Any) -> Any:
+    """Times in seconds where none has a part of one: no zeros behind the point."""
+    seconds = array.cast(pa.timestamp("s", array.type.tz), safe=False)
+    is_same = pc.all(pc.equal(seconds.cast(array.type), array)).as_py()
+    return (
+        seconds
+        if is_same is not False
+        else array.cast(pa.timestamp("us", array.type.tz), safe=False)
+    )
+
+
+def _damaged(name: str, found: str) -> InputError:
+    return InputError(
+        "a Parquet file of flat columns that can be read",
+        where=name,
+        found=found[:200],
+        advice="Copy it again, or export the table as CSV.",
+        code="file.damaged",
+    )

@@ -10,6 +10,7 @@ import pytest
 from typing_extensions import override
 
 from fedbatch.errors import FedbatchError, InputError, StoreError
+from fedbatch.node.backups import back_up
 from fedbatch.node.findings import read_findings
 from fedbatch.node.following import Follower
 from fedbatch.node.importing import confirm_mapping, load_mappings
@@ -73,9 +74,18 @@ def test_numbers_beyond_eighteen_digits_are_kept_as_texts(made: Link) -> None:
     assert [mark.raw for mark in column.marks.values()] == [huge]
 
 
-def test_an_export_that_grows_a_column_half_way_is_refused_whole(made: Link) -> None:
+def test_an_export_that_grows_a_column_half_way_keeps_what_came_before(made: Link) -> None:
+    """Rows longer than the header are held back: what follows the new cell may have moved."""
+    found = rules_of(made, line("06:00:00"), line("06:00:10") + ";99")
+    assert found["table.ragged"] == "17 cells"
+    made.cmo.share(AGREED)
+    made.settle()
+    assert [number for _, number in speeds(made)] == [1000]
+
+
+def test_an_export_whose_rows_are_longer_from_the_first_is_refused_whole(made: Link) -> None:
     with pytest.raises(InputError, match="the columns of a confirmed mapping"):
-        rules_of(made, line("06:00:00"), line("06:00:10") + ";99")
+        rules_of(made, line("06:00:00") + ";99", line("06:00:10") + ";99")
     assert made.cmo.home.journal.heads(("sealed",)) == {}
 
 
@@ -114,6 +124,32 @@ def test_half_a_line_waits_for_its_end(made: Link) -> None:
     assert follower.turn().points == 0
     path.write_text(text + line("06:00:10") + "\n")
     assert follower.turn().points == 12
+
+
+def test_a_row_with_a_cell_too_many_is_found_and_those_after_it_are_taken(made: Link) -> None:
+    follower, path = live(made)
+    assert follower.turn().points == 12
+    for more, points in ((line("06:00:10") + ";99", 0), (line("06:00:20"), 12)):
+        path.write_text(path.read_text() + more + "\n")
+        turn = follower.turn()
+        assert turn.refused == {}
+        assert turn.points == points
+        found = [item for report in turn.reports for item in report.findings]
+        assert [item.rule for item in found] == (["table.ragged"] if not points else [])
+    (kept,) = [
+        row.finding for row in read_findings(made.cmo.home) if row.finding.rule == "table.ragged"
+    ]
+    assert kept.effect == "held_back"
+
+
+def test_a_backup_of_a_home_that_follows_misses_nothing(made: Link, tmp_path: Path) -> None:
+    follower, path = live(made)
+    follower.turn()
+    path.write_text(path.read_text() + line("06:00:10") + ";99\n")
+    follower.turn()
+    done = back_up(made.cmo.home, made.cmo.person, tmp_path / "kept", lambda *_: None)
+    assert made.cmo.home.journal.imports()[-1].sha256 == ""  # findings without a file of their own
+    assert done.missing == []
 
 
 def test_followed_points_are_taken_once_whatever_restarts(made: Link) -> None:

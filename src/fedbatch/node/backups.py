@@ -119,7 +119,10 @@ def back_up(
 
     Raises:
         ConflictError: the target is there already.
+        InputError: the target lies in the home: the next backup would hold this one.
     """
+    if target.resolve().is_relative_to(home.path.resolve()):
+        raise InputError("a place outside the home", where="backup", found=str(target))
     if target.exists():
         raise ConflictError(f"{target} is there already", code="backup.there")
     aside = target.with_name(f".{target.name}.part")
@@ -253,7 +256,8 @@ def _read_journal(aside: Path) -> tuple[int, str]:
 def _named_by_journal(aside: Path) -> set[str]:
     journal = Journal(aside / "journal")
     try:
-        return {_object_path("journal", row.sha256) for row in journal.imports()}
+        # What was read on from a growing file has findings and no file of its own.
+        return {_object_path("journal", row.sha256) for row in journal.imports() if row.sha256}
     finally:
         journal.close()
 

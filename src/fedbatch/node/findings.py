@@ -51,6 +51,10 @@ class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
     basis: str = ""
 
 
+# A row that a file's reader holds back is no item that somebody could decide.
+_OF_FILES = ("file.", "table.")
+
+
 def check_instant(text: str) -> None:
     """Refuse what is no instant.
 
@@ -128,15 +132,20 @@ def read_findings(
 
 
 def _taken_in(home: Home) -> list[FindingRow]:
-    """What the newest import of each file found, at the party that took it in; held items apart."""
-    newest = {(row.mapping, row.file): row for row in home.journal.imports()}
+    """What the newest import of each file found, at the party that took it in; held items apart.
+
+    Of a file that is read on as it grows, each part was read once: all that they found counts.
+    """
+    newest = {
+        (row.mapping, row.file) if row.sha256 else row.id: row for row in home.journal.imports()
+    }
     found = (
         msgspec.json.decode(item, type=Finding) for row in newest.values() for item in row.findings
     )
     return [
         FindingRow(agreement="", origin="import", batch="", parameter="", finding=item)
         for item in found
-        if item.effect == "none"
+        if item.effect == "none" or item.rule.startswith(_OF_FILES)
     ]
 
 

@@ -107,7 +107,7 @@ class Follower:
                 if report.new or report.corrected or report.held_back or report.points
             ]
             return
-        while (report := self._read_on(path, mapping)) is not None:
+        while (report := self._read_in_turn(path, mapping)) is not None:
             turn.points += report.points
             if report.findings:
                 turn.reports.append(report)
@@ -135,6 +135,10 @@ class Follower:
                 return mapping
         return None
 
+    def _read_in_turn(self, path: Path, mapping: Mapping) -> IntakeReport | None:
+        with self.home.taking():
+            return self._read_on(path, mapping)
+
     def _read_on(self, path: Path, mapping: Mapping) -> IntakeReport | None:
         """Take in what a file has grown by; None where that is nothing."""
         home, name = self.home, str(path.resolve())
@@ -145,7 +149,8 @@ class Follower:
             raise InputError(
                 "the header it had before", where=path.name, found="another", code="file.header"
             )
-        if offset == start or not reading.tables[0].rows:
+        held_back = [item for item in reading.findings if item.effect == "held_back"]
+        if offset == start or not (reading.tables[0].rows or held_back):
             return None
         followed = Followed(path=name, offset=offset, header_sha256=header)
         return self._take_part(reading, mapping, followed)
@@ -159,7 +164,11 @@ class Follower:
             # Batches and products that the source names beside its points.
             entries = [*entries_of(found.rest, reading.file, mapping, intake), *entries]
         report = IntakeReport(file=reading.file.name, mapping=mapping.source, points=points)
-        report.findings = [*found.rest.findings, *repeated_points(found.drafts, reading.file)]
+        report.findings = [
+            *(item for item in reading.findings if item.effect == "held_back"),
+            *found.rest.findings,
+            *repeated_points(found.drafts, reading.file),
+        ]
         imported = self._import_row(reading, mapping, report.findings) if report.findings else None
         home.journal.append(
             entries,
@@ -196,15 +205,16 @@ class Follower:
     def seal(self, *, is_end: bool = False) -> int:
         """Seal the hours that are complete; with `is_end` whatever there is."""
         home = self.home
-        entries = seal(home.intake(self.person), home.journal_objects, is_end=is_end)
-        if entries:
-            note = AuditNote(
-                act="seal",
-                by=self.person.person,
-                time=home.clock.now(),
-                detail=f"{len(entries)} stretches",
-            )
-            home.journal.append(entries, note)
+        with home.taking():
+            entries = seal(home.intake(self.person), home.journal_objects, is_end=is_end)
+            if entries:
+                note = AuditNote(
+                    act="seal",
+                    by=self.person.person,
+                    time=home.clock.now(),
+                    detail=f"{len(entries)} stretches",
+                )
+                home.journal.append(entries, note)
         return len(entries)
 
     def _share(self, turn: Turn) -> int:

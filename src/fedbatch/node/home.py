@@ -3,6 +3,7 @@
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import resources
@@ -32,6 +33,7 @@ from fedbatch.store.ledgers import Ledgers
 from fedbatch.store.nodes import NodeDatabase
 from fedbatch.store.objects import ObjectFolder
 from fedbatch.store.tls import certificate_sha256, make_certificate
+from fedbatch.store.turns import turn
 from fedbatch.store.views import Views
 
 __all__ = ["OFFICER_ROLES", "Home", "create_home", "zone_named"]
@@ -192,6 +194,18 @@ class Home:
     @cached_property
     def journal_objects(self) -> ObjectFolder:
         return ObjectFolder(self.path / "journal" / "objects")
+
+    def taking(self) -> AbstractContextManager[None]:
+        """The turn of whoever compares with the journal and then writes to it."""
+        return turn(
+            self._there(self.path / "journal" / "journal.sqlite").parent / ".turn", "import"
+        )
+
+    def sharing(self, agreement: str) -> AbstractContextManager[None]:
+        """The turn of whoever plans what to post under an agreement and then posts it."""
+        folder = self.agreement_folder(agreement)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return turn(folder / ".turn", "share")
 
     def agreement_objects(self, agreement: str) -> ObjectFolder:
         """Segments and attachments of one agreement; nothing is shared with another's."""

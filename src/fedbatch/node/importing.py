@@ -227,10 +227,11 @@ def import_file(
             advice="Name one with --mapping.",
             code="import.which_mapping",
         )
-    home.journal_objects.write(path.read_bytes())
-    reports = [
-        _take_table(home, reading, table, mapping, person, reason) for table, mapping in fitting
-    ]
+    with home.taking():
+        home.journal_objects.write(path.read_bytes())
+        reports = [
+            _take_table(home, reading, table, mapping, person, reason) for table, mapping in fitting
+        ]
     for _, mapping in fitting:
         if tells_units(mapping):
             home.journal.hear(mapping.source, looked_at)

@@ -180,6 +180,8 @@ def share(
     report: Callable[[int, int], None] | None = None,
 ) -> Shared:
     """Post what the agreement allows, or say what that would be."""
-    made = make_plan(home, known)
-    posted = 0 if dry_run else post_plan(home, known, made, person, report)
-    return Shared(plan=made, posted=posted)
+    if dry_run:
+        return Shared(plan=make_plan(home, known), posted=0)
+    with home.sharing(known.agreement):
+        made = make_plan(home, known)
+        return Shared(plan=made, posted=post_plan(home, known, made, person, report))

@@ -116,11 +116,27 @@ def test_findings_of_one_rule_are_bounded_and_the_rest_is_counted(tmp_path: Path
     assert (len(blank), blank[-1].found) == (1_001, "500 more of the same")
 
 
-def test_ragged_rows_keep_their_cells_where_they_are(tmp_path: Path) -> None:
-    reading = read_file(write(tmp_path, "a,b\n1,2\n3\n4,5,6\n"), Layout(delimiter=","))
-    assert texts(reading.tables[0]) == [["1", "3", "4"], ["2", "", "5"], ["", "", "6"]]
-    ragged = [f.where.locator for f in reading.findings if f.rule == "table.ragged"]
-    assert ragged == ["R3C1", "R4C3"]
+def test_short_rows_keep_their_cells_where_they_are_and_longer_ones_are_held_back(
+    tmp_path: Path,
+) -> None:
+    """A decimal comma moves what follows it: nothing of such a row can be believed."""
+    path = write(tmp_path, "a,b\n1,2\n3\n4,5,6\n7,8,\n")
+    reading = read_file(path, Layout(delimiter=","))
+    assert texts(reading.tables[0])[:2] == [["1", "3", "7"], ["2", "", "8"]]
+    ragged = [
+        (f.where.locator, f.effect, f.found) for f in reading.findings if f.rule == "table.ragged"
+    ]
+    assert ragged == [
+        ("R4C3", "held_back", "3 cells"),
+        ("R3C1", "none", "1 cells"),
+        ("R5C3", "none", "3 cells"),
+    ]
+    assert extract(path, "row_column", "R4C3", Layout(delimiter=",")) == "6"
+
+
+def test_rows_that_are_longer_throughout_have_a_column_without_a_header(tmp_path: Path) -> None:
+    reading = read_file(write(tmp_path, "a,b\n1,2,3\n4,5,6\n"), Layout(delimiter=","))
+    assert texts(reading.tables[0]) == [["1", "4"], ["2", "5"], ["3", "6"]]
 
 
 def test_duplicate_headers_are_both_read(tmp_path: Path) -> None:

@@ -238,6 +238,7 @@ def data_rows(grid: Grid, cuts: Cuts, log: Log) -> list[int]:
     last = numbers[-1] if numbers else first - 1
     end = last if grid.scheme == "cell" else len(grid.rows)  # a sheet has no end to report
     log_blank_rows(grid, range(first, end + 1), numbers, log)
+    drop_longer_rows(grid, cuts, numbers, log)
     drop_footer(grid, cuts, numbers, log)
     drop_cut_row(grid, cuts, numbers, log)
     return numbers
@@ -256,6 +257,31 @@ def log_blank_rows(grid: Grid, rows: range, numbers: Sequence[int], log: Log) ->
 
 def has_value(cells: Sequence[str]) -> bool:
     return any(text and not text.isspace() for text in cells)
+
+
+def drop_longer_rows(grid: Grid, cuts: Cuts, numbers: list[int], log: Log) -> None:
+    """Hold back rows of a text with more values than there are headers.
+
+    A decimal comma or a delimiter inside a text moves all that follows it by a column. Where most
+    rows are longer the header is short, and what it leaves unnamed is a column without a header.
+    """
+    width = len(grid.rows[cuts.header_row - 1])
+    if grid.scheme == "cell":
+        return
+    longer = [row for row in numbers if has_value(grid.rows[row - 1][width:])]
+    if not longer or (len(numbers) > 1 and 2 * len(longer) > len(numbers)):
+        return
+    for row in longer:
+        log.add(
+            "table.ragged",
+            grid.locator(row, width),
+            found=f"{len(grid.rows[row - 1])} cells",
+            expected=f"{width} cells",
+            effect="held_back",
+            advice="A comma inside a number or a text does this: quote it, or use another delimiter.",
+        )
+    dropped = set(longer)
+    numbers[:] = [row for row in numbers if row not in dropped]
 
 
 def drop_footer(grid: Grid, cuts: Cuts, numbers: list[int], log: Log) -> None:

@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # One test process a core; randomised order is part of the plan.
 TESTS ?= -n auto
 
-.PHONY: help demo test check bench faults format lock schema reference wheel-test clean
+.PHONY: help demo test check bench faults mutants format lock schema reference wheel-test clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
@@ -48,7 +48,17 @@ wheel-test: $(VENV)/.dev ## build the wheel and run it without development packa
 faults: $(VENV)/.dev ## faults and scenarios in their long sizes (about a quarter of an hour)
 	$(BIN)/python -m pytest -q -o faulthandler_timeout=0 -m long tests/faults tests/unit/verifier tests/scenarios
 
-bench: $(VENV)/.run ## measure, each figure with its comparison in the same run
+mutants: $(VENV)/.dev mutants.lock.txt ## change the code on purpose and count what the tests miss (about an hour)
+	@$(PIP) install -q --no-deps --require-hashes --only-binary=:all: -r mutants.lock.txt
+	$(BIN)/mutmut run
+	@$(BIN)/python tests/mutation_score.py mutants/src
+
+# What is compared with may be missing: then its column says so.
+bench: $(VENV)/.run bench.lock.txt ## measure, each figure with its comparison in the same run
+	@$(PIP) install -q --no-deps --require-hashes --only-binary=:all: -r bench.lock.txt || echo "DuckDB could not be installed: its figures are left out."
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get install -qq -y postgresql >/dev/null; } || \
+	  echo "PostgreSQL is not there and could not be installed: its figures are left out."
 	$(BIN)/fedbatch bench
 
 format: $(VENV)/.dev ## put the code in order
@@ -65,6 +75,8 @@ lock: ## pin the dependencies anew (needs uv)
 	uv pip compile -q --generate-hashes --no-header --only-binary :all: --python-version 3.11 pyproject.toml -o run.lock.txt
 	uv pip compile -q --generate-hashes --no-header --only-binary :all: --python-version 3.11 --group build -o build.lock.txt
 	uv pip compile -q --generate-hashes --no-header --only-binary :all: --python-version 3.11 pyproject.toml --group dev -c run.lock.txt -o dev.lock.txt
+	uv pip compile -q --generate-hashes --no-header --only-binary :all: --python-version 3.11 --group bench -c run.lock.txt -o bench.lock.txt
+	uv pip compile -q --generate-hashes --no-header --only-binary :all: --python-version 3.11 --group mutants -c run.lock.txt -c dev.lock.txt -o mutants.lock.txt
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) dist build
+	rm -rf $(VENV) dist build mutants

@@ -98,6 +98,10 @@ def test_every_json_has_the_documented_keys(world: World, monkeypatch: pytest.Mo
     held = check("journal held")["held"]
     assert isinstance(held, list)
     check("journal decide", held[0]["id"], "--dismiss", "--reason", "x", "--as", "u-1")
+    check("agreement new", "Maker AG", "--one-sided", "--out", "alone.yaml", home="third")
+    text = (folder / "alone.yaml").read_text("utf-8")
+    (folder / "alone.yaml").write_text(text.replace('"?"', '"Alpinol"'), encoding="utf-8")
+    check("agreement sign", "alone.yaml", home="third")
     check("agreement new", "sponsor", "--out", "agreement.yaml")
     text = (folder / "agreement.yaml").read_text("utf-8")
     text = text.replace('name: "?"', 'name: "Alpinol"').replace('value: "?"', 'value: "T-100"')

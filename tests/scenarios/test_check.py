@@ -152,6 +152,15 @@ def test_bytes_that_are_no_utf8_are_read_as_windows_writes_and_it_is_said(tmp_pa
     assert assumed["numbers"] == "decimal comma"
 
 
+def test_more_rows_than_a_workbook_holds_give_the_findings_alone(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text("x,y\n" + "1.5,2\n" * 1_048_575 + "1.412.698.315,2\n", encoding="utf-8")
+    said = run(path, code=1)
+    assert "too large for a workbook" in said
+    told = (tmp_path / "long.csv.checked.csv").read_text("utf-8-sig").splitlines()
+    assert told[1].startswith("value.damaged,1,R1048577C1,x,1.412.698.315")
+
+
 # ---- along time
 
 

@@ -163,6 +163,41 @@ def test_the_press_files_are_equal_at_the_sponsor(
         assert are_equal(made)
 
 
+def test_stuck_copied_reset_and_blank_are_found_when_the_press_files_are_taken_in(
+    tmp_path: Path, real_data: Path
+) -> None:
+    """Invariants I5 to I7 of the files: each finding names its batch and column, and none is more."""
+    with linked(tmp_path, mappings=("press",), rights=RIGHTS) as made:
+        found = {
+            number: made.cmo.take(real_data / "zagar2022" / "Process" / f"{number}.csv").findings
+            for number in (3, 5, 6)
+        }
+
+    def told(number: int, rule: str) -> dict[str, str]:
+        return {
+            f"{item.where.key[0]} {item.where.path}": item.found
+            for item in found[number]
+            if item.rule == rule
+        }
+
+    # I5: the counter of batch 325 stands still, of all batches alone.
+    (stuck,) = told(3, "counter.stuck").items()
+    assert stuck[0] == "325 /produced"
+    assert stuck[1].startswith("167 in 2340 rows in which tbl_speed is above 0")
+    # I6: a copied column in every row of every batch of one file.
+    copied = told(3, "series.copied")
+    assert len(copied) == 16
+    assert {key.split()[1] for key in copied} == {"/fom"}
+    assert sum(int(text.split()[-2]) for text in copied.values()) == 53_057
+    # I7: blank rows are findings and no points; a counter falls inside two batches.
+    blank = [item.found for item in found[5] if item.rule == "series.blank"]
+    assert sum(int(text.split()[0]) for text in blank) == 57
+    assert set(told(5, "counter.reset")) == {"117 /produced", "365 /produced"}
+    for number in (5, 6):
+        assert not told(number, "counter.stuck")
+        assert not told(number, "series.copied")
+
+
 def test_film_coating_is_read_by_phase_at_the_sponsor(tmp_path: Path, real_data: Path) -> None:
     path = real_data / "pyphi" / "examples" / "Batch analysis" / "Batch Film Coating.xlsx"
     book = openpyxl.load_workbook(path, read_only=True)

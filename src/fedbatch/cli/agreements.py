@@ -1,4 +1,4 @@
-"""agreement: draft, check, propose, accept, show, pause, resume, end."""
+"""agreement: draft, check, sign alone, propose, accept, show, pause, resume, end."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +25,13 @@ _group = typer.Typer(no_args_is_help=True, help="Data agreements: what may cross
 @_group.command("new")
 @guarded
 def new(
-    partner: Annotated[str, typer.Argument(help="The partner, by name or party id.")],
+    partner: Annotated[
+        str,
+        typer.Argument(help="The partner, by name or party id; with --one-sided a name alone."),
+    ],
+    one_sided: Annotated[
+        bool, typer.Option("--one-sided", help="A sponsor's, whose partner has not joined yet.")
+    ] = False,
     role: Annotated[str, typer.Option(help="Your own role: CMO or sponsor.")] = "CMO",
     out: Annotated[Path, typer.Option(help="The draft.")] = Path("agreement.yaml"),
     home: HomeOption = None,
@@ -35,7 +41,7 @@ def new(
 
     JSON: {draft, agreement}
     """
-    from fedbatch.node.drafting import draft_agreement, write_draft
+    from fedbatch.node.drafting import draft_agreement, draft_alone, write_draft
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
 
@@ -43,13 +49,17 @@ def new(
         raise InputError("CMO or sponsor", where="--role", found=role)
     with Home(find_home(home)) as here:
         id_ = here.ids.fresh("ag")
-        text = draft_agreement(here, here.partner_named(partner), own_role=role, id_=id_)
+        if one_sided:
+            text = draft_alone(here, partner, id_=id_)
+        else:
+            text = draft_agreement(here, here.partner_named(partner), own_role=role, id_=id_)
     write_draft(out, text)
     if as_json:
         show_json({"draft": out, "agreement": id_})
         return
     say(f"The draft is {out}. Fill in what says '?', take out what is not agreed.")
-    say(f"Then: `fedbatch agreement check {out}` and `fedbatch agreement propose {out}`.")
+    verb = "sign" if one_sided else "propose"
+    say(f"Then: `fedbatch agreement check {out}` and `fedbatch agreement {verb} {out}`.")
 
 
 @_group.command("check")
@@ -59,11 +69,11 @@ def check(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Check an agreement's file before it is proposed.
+    """Check an agreement's file before it is proposed, or signed alone.
 
     JSON: {agreement, version, problems: [text]}
     """
-    from fedbatch.node.agreement_files import check_agreement, read_agreement
+    from fedbatch.node.agreement_files import check_agreement, is_one_sided, read_agreement
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
 
@@ -76,10 +86,47 @@ def check(
         for text in problems:
             say(f"- {text}")
     else:
-        say(f"{file} can be proposed: {len(body.parameters)} parameters, version {body.version}.")
+        what = "signed alone" if is_one_sided(body) else "proposed"
+        say(f"{file} can be {what}: {len(body.parameters)} parameters, version {body.version}.")
         say("Pilot: signatures are 'local', and attachments stay unencrypted.")
     if problems:
         raise typer.Exit(1)
+
+
+@_group.command("sign")
+@guarded
+def sign(
+    file: Annotated[Path, typer.Argument(help="The one-sided agreement's YAML.")],
+    home: HomeOption = None,
+    as_: As = None,
+    as_json: Json = False,
+) -> None:
+    """Put a one-sided agreement in force: signed by you alone, there is no partner yet.
+
+    JSON: {agreement, version, state}
+    """
+    from fedbatch.node.agreement_files import is_one_sided, read_checked
+    from fedbatch.node.home import Home
+    from fedbatch.node.settings import find_home
+
+    with Home(find_home(home)) as here:
+        person = here.acting(as_, "agreement officer")
+        body = read_checked(here, file)
+        if not is_one_sided(body):
+            raise InputError(
+                "an agreement whose partner is only named",
+                where=str(file),
+                found="a partner with an id",
+                advice="Propose it to the partner.",
+                code="agreement.partner",
+            )
+        here.exchange.sign_alone(body, here.officer(person, "agreement officer"))
+        state = here.standing(body.id).state
+    if as_json:
+        show_json({"agreement": body.id, "version": body.version, "state": state})
+        return
+    say(f"Version {body.version} of {body.id} is in force, signed by {person.name} alone.")
+    say("No partner yet: nothing is countersigned, and nothing proves itself to others.")
 
 
 @_group.command("propose")
@@ -94,27 +141,34 @@ def propose(
 
     JSON: {agreement, version, state}
     """
-    from fedbatch.node.agreement_files import check_agreement, read_agreement
+    from fedbatch.node.agreement_files import is_one_sided, read_checked, size_alone
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
 
     with Home(find_home(home)) as here:
         officer = here.acting(as_, "agreement officer")
-        body = read_agreement(file)
-        problems = check_agreement(here, body)
-        if problems:
+        body = read_checked(here, file)
+        if is_one_sided(body):
             raise InputError(
-                "an agreement that holds together",
+                "a partner with its id",
                 where=str(file),
-                found="; ".join(problems),
-                code="agreement.check",
+                found="one that is only named",
+                advice="Pair with it and fill in its id, or sign the agreement alone.",
+                code="agreement.alone",
             )
+        crosses = size_alone(here, body.id)
         partner = next(p.party for p in body.parties if p.party != here.settings.party)
         here.exchange.propose(partner, body, officer.person)
     if as_json:
         show_json({"agreement": body.id, "version": body.version, "state": "proposed"})
         return
     say(f"Version {body.version} of {body.id} is proposed; it crosses with the next contact.")
+    if crosses:
+        say(
+            f"Once it is accepted your ledger crosses from its first entry on, {crosses} entries so "
+            "far: all that was transcribed. To keep that to yourself, draft an agreement of its own "
+            "with another id instead."
+        )
 
 
 @_group.command("accept")

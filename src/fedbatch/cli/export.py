@@ -88,6 +88,7 @@ def findings(
                 "found": row.finding.found,
                 "expected": row.finding.expected,
                 "effect": row.finding.effect,
+                "basis": row.basis,
             }
             for row in read_findings(here, agreement)
         ]

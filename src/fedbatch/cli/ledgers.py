@@ -15,13 +15,17 @@ def results(
     code: Annotated[list[str] | None, typer.Option(help="Only this parameter.")] = None,
     agreement: Annotated[str | None, typer.Option(help="Only this agreement.")] = None,
     limit: Annotated[int, typer.Option(help="At most so many rows on the screen.")] = 200,
+    replaced: Annotated[
+        bool,
+        typer.Option("--replaced", help="With transcribed ones that the maker's own replaced."),
+    ] = False,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
     """Results of a batch, or of all, with unit, comparator and value status.
 
     JSON: {results: [{agreement, batch, code, role, shown, number, comparator, unit, kind, absent,
-    raw, value_status, source, form, attempt, replicate, sample, step, observed_at, entry, index,
+    raw, value_status, basis, source, form, attempt, replicate, sample, step, observed_at, entry, index,
     ledger}]}
     """
     from fedbatch.node.home import Home
@@ -29,7 +33,9 @@ def results(
     from fedbatch.node.settings import find_home
 
     with Home(find_home(home)) as here:
-        rows = read_results(here, batch=batch, codes=tuple(code or ()), agreement=agreement)
+        rows = read_results(
+            here, batch=batch, codes=tuple(code or ()), agreement=agreement, replaced=replaced
+        )
     if as_json:
         show_json({"results": rows})
         return
@@ -44,7 +50,7 @@ def results(
                 row.code,
                 row.shown,
                 row.unit,
-                row.value_status,
+                row.value_status if row.basis == "own" else f"{row.value_status}, {row.basis}",
                 row.source[:8],
                 row.entry[:8],
             )
@@ -97,7 +103,7 @@ def findings(
     """What rules find in what was exchanged, and what is held back or refused.
 
     JSON: {findings: [{agreement, origin, batch, parameter, finding: {rule, severity, where, found, expected,
-    effect, advice}}]}
+    effect, advice}, basis}]}
     """
     from fedbatch.node.findings import check_instant, read_findings
     from fedbatch.node.home import Home
@@ -125,7 +131,7 @@ def findings(
                 str(row.finding.severity),
                 row.finding.rule,
                 row.batch,
-                row.parameter,
+                f"{row.parameter}, transcribed" if row.basis == "transcribed" else row.parameter,
                 row.finding.found,
                 row.finding.expected,
             )

@@ -66,7 +66,7 @@ def batches(
     """Batches over all agreements, under both parties' numbers.
 
     JSON: {batches: [{agreement, batch, numbers, product, start, end, start_text, end_text, state,
-    size, results}]}
+    size, results, basis}]}
     """
     from fedbatch.node.home import Home
     from fedbatch.node.overview import read_batches, read_genealogy
@@ -84,9 +84,17 @@ def batches(
         say("No batch yet.")
         return
     show_table(
-        ("batch", "product", "start", "state", "size", "results"),
+        ("batch", "product", "start", "state", "size", "results", "basis"),
         [
-            (" / ".join(r.numbers), r.product, r.start_text, r.state, r.size, str(r.results))
+            (
+                " / ".join(r.numbers),
+                r.product,
+                r.start_text,
+                r.state,
+                r.size,
+                str(r.results),
+                r.basis if r.basis != "own" else "",
+            )
             for r in rows[:limit]
         ],
         right="size,results",

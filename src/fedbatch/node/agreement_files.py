@@ -13,7 +13,7 @@ from fedbatch.standard.agreements import AgreedParameter, AgreementBody
 from fedbatch.standard.registry import RECORD_TYPES
 from fedbatch.standard.values import in_time
 
-__all__ = ["check_agreement", "read_agreement"]
+__all__ = ["check_agreement", "is_one_sided", "read_agreement", "read_checked", "size_alone"]
 
 
 def read_agreement(path: Path) -> AgreementBody:
@@ -29,6 +29,30 @@ def read_agreement(path: Path) -> AgreementBody:
     return read_yaml(content, AgreementBody, str(path))
 
 
+def read_checked(home: Home, path: Path) -> AgreementBody:
+    """An agreement's file that holds together.
+
+    Raises:
+        InputError: it does not; every fault is named.
+    """
+    body = read_agreement(path)
+    problems = check_agreement(home, body)
+    if problems:
+        raise InputError(
+            "an agreement that holds together",
+            where=str(path),
+            found="; ".join(problems),
+            code="agreement.check",
+        )
+    return body
+
+
+def size_alone(home: Home, agreement: str) -> int:
+    """How many entries a ledger has that no partner has seen yet."""
+    rows = home.ledgers(agreement).ledgers()
+    return rows[0].size if len(rows) == 1 else 0
+
+
 def check_agreement(home: Home, body: AgreementBody) -> list[str]:
     """Every reason why an agreement cannot be proposed or accepted here; empty when it can."""
     return [
@@ -40,9 +64,16 @@ def check_agreement(home: Home, body: AgreementBody) -> list[str]:
     ]
 
 
+def is_one_sided(body: AgreementBody) -> bool:
+    """Whether the partner is only named yet."""
+    return any(not item.party for item in body.parties)
+
+
 def _check_frame(home: Home, body: AgreementBody) -> list[str]:
     problems = []
     parties = {item.party for item in body.parties}
+    if "" in parties:
+        problems += _check_alone(home, body)
     if home.settings.party not in parties or len(body.parties) != 2:  # noqa: PLR2004 - two parties
         problems.append(f"parties: this party ({home.settings.party}) and its partner, no other")
     if body.purpose != "pilot":
@@ -52,7 +83,7 @@ def _check_frame(home: Home, body: AgreementBody) -> list[str]:
         )
     if body.version < 1:
         problems.append("version counts from 1")
-    partner = next(iter(parties - {home.settings.party}), "")
+    partner = next(iter(parties - {home.settings.party, ""}), "")
     if partner and home.node.find_partner(partner) is None:
         problems.append(f"parties: {partner} is no partner of this node; pair with it first")
     problems += _check_effective(home, body)
@@ -62,6 +93,18 @@ def _check_frame(home: Home, body: AgreementBody) -> list[str]:
             zone_named(site.zone)
         except InputError as error:
             problems.append(f"site {site.site}: {error}")
+    return problems
+
+
+def _check_alone(home: Home, body: AgreementBody) -> list[str]:
+    """While the partner is only named, a sponsor states what it takes from that maker's reports."""
+    own = next((item.role for item in body.parties if item.party == home.settings.party), "")
+    named = [item for item in body.parties if not item.party]
+    problems = []
+    if own != "sponsor":
+        problems.append("parties: a one-sided agreement is a sponsor's; a CMO needs none to begin")
+    if len(named) != 1 or named[0].name in {"", "?"} or named[0].role == "sponsor":
+        problems.append("parties: the partner by its name and role, CMO or laboratory")
     return problems
 
 

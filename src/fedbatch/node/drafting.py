@@ -13,7 +13,7 @@ from fedbatch.ports import Partner
 from fedbatch.sources.tabular import read_file
 from fedbatch.standard.mappings import Mapping, MappingRule, TableLayout
 
-__all__ = ["draft_agreement", "draft_mapping", "write_draft"]
+__all__ = ["draft_agreement", "draft_alone", "draft_mapping", "write_draft"]
 
 _MAPPING_HEAD = """\
 # A draft of {path}. What begins with `open:` is a question: put `term:`, `field:`, `lot:` or
@@ -27,16 +27,16 @@ zone: {zone}
 """
 _AGREEMENT_HEAD = """\
 # A draft of a data agreement. Everything here is data that both sign; check every line.
-# Then: fedbatch agreement check FILE && fedbatch agreement propose FILE
+# Then: fedbatch agreement check FILE && fedbatch agreement {verb} FILE
 id: {id}
 version: 1
 parties:
   - {{party: {own}, role: {own_role}, name: {own_name}}}
-  - {{party: {partner}, role: {partner_role}, name: {partner_name}}}
+  - {{{partner}role: {partner_role}, name: {partner_name}}}
 product:
   - id: product-1
     name: "?"                    # the product's name
-    identifiers:                 # the CMO's product code, as it stands in its files
+    identifiers:                 # the product code, as it stands in {files} files
       - {{system: "urn:fedbatch:party:{cmo}:product", value: "?"}}
 sites:
   - {{site: main, zone: Europe/Zurich}}
@@ -120,16 +120,36 @@ def _rule_lines(item: ColumnProposal) -> str:
 def draft_agreement(home: Home, partner: Partner, *, own_role: str, id_: str) -> str:
     """The draft of an agreement with a partner: this party's confirmed terms as its parameters."""
     partner_role = "sponsor" if own_role == "CMO" else "CMO"
-    cmo = home.settings.party if own_role == "CMO" else partner.party
     head = _AGREEMENT_HEAD.format(
+        verb="propose",
         id=id_,
         own=home.settings.party,
         own_role=own_role,
         own_name=_quoted(home.settings.name),
-        partner=partner.party,
+        partner=f"party: {partner.party}, ",
         partner_role=partner_role,
         partner_name=_quoted(partner.name),
-        cmo=cmo,
+        files="the CMO's",
+        cmo=home.settings.party if own_role == "CMO" else partner.party,
+        today=home.clock.now()[:10],
+    )
+    return head + _parameters(load_mappings(home)) + _rights()
+
+
+def draft_alone(home: Home, maker: str, *, id_: str) -> str:
+    """The draft of a sponsor's one-sided agreement: its maker is named, and has no id yet."""
+    head = _AGREEMENT_HEAD.format(
+        verb="sign",
+        id=id_,
+        own=home.settings.party,
+        own_role="sponsor",
+        own_name=_quoted(home.settings.name),
+        partner="",
+        partner_role="CMO",
+        partner_name=_quoted(maker),
+        files="the e-mailed",
+        # What the sponsor has taken in bears its own name until the maker says what it calls things.
+        cmo=home.settings.party,
         today=home.clock.now()[:10],
     )
     return head + _parameters(load_mappings(home)) + _rights()

@@ -28,6 +28,8 @@ from fedbatch.standard.agreements import AgreementBody
 from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.rulebook import RULES, finding
 from fedbatch.standard.values import named_key
+from fedbatch.store.journal import text_key
+from fedbatch.store.views import RESULT_COLUMNS
 
 __all__ = ["FindingRow", "agreement_findings", "read_findings"]
 
@@ -36,13 +38,17 @@ _PSEUDONYM = re.compile(r"\bs-[0-9a-f]{24}\b")
 
 
 class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding under an agreement; `origin` says who found it: rules here, or a finding record."""
+    """A finding under an agreement; `origin` says who found it: rules here, or a finding record.
+
+    `basis` is that of the result it is about, "" where it is about none.
+    """
 
     agreement: str
     origin: str
     batch: str
     parameter: str
     finding: Finding
+    basis: str = ""
 
 
 def check_instant(text: str) -> None:
@@ -109,7 +115,13 @@ def read_findings(
         sources = _sources(home, known)
         found = [("rules", item) for item in agreement_findings(home, known, as_of)]
         found += [("record", item) for item in _recorded(home, known)]
-        rows += [_row(known, origin, numbers, sources, item) for origin, item in found]
+        transcribed = _transcribed(home, known)
+        rows += [
+            msgspec.structs.replace(
+                _row(known, origin, numbers, sources, item), basis=_basis(item, transcribed)
+            )
+            for origin, item in found
+        ]
     if agreement is None:
         rows += _taken_in(home)
     return sorted(rows, key=lambda row: (row.finding.severity, row.finding.rule, row.batch))
@@ -168,6 +180,19 @@ def _sources(home: Home, known: KnownAgreement) -> dict[str, str]:
     """This party's own sources by their pseudonyms under the agreement; a partner's stay unnamed."""
     names = (mapping.source for mapping in load_mappings(home))
     return {home.ids.shared(known.agreement, "source", name): name for name in names}
+
+
+def _transcribed(home: Home, known: KnownAgreement) -> frozenset[tuple[str, ...]]:
+    """The keys of results that stand and are transcribed."""
+    at = RESULT_COLUMNS.index("key")
+    rows = home.views(known.agreement).results("where basis = ?", ("transcribed",))
+    return frozenset(text_key(str(row[at])) for row in rows)
+
+
+def _basis(item: Finding, transcribed: frozenset[tuple[str, ...]]) -> str:
+    if item.where.type != "result":
+        return ""
+    return "transcribed" if item.where.key in transcribed else "own"
 
 
 def _row(

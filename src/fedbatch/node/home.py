@@ -378,7 +378,7 @@ class Home:
         bodies = []
         for known in self.node.agreements():
             now = self.standing(known.agreement)
-            if now.state == "active" and now.body is not None:
+            if now.state in {"active", "one_sided"} and now.body is not None:
                 bodies.append(now.body)
         return bodies
 

@@ -75,6 +75,7 @@ class BatchRow(msgspec.Struct, kw_only=True):
     state: str
     size: str
     results: int
+    basis: str
 
 
 def read_status(home: Home) -> Status:
@@ -97,6 +98,8 @@ def read_status(home: Home) -> Status:
 
 
 def _partner_name(home: Home, party: str) -> str:
+    if not party:
+        return "no partner yet"
     partner = home.node.find_partner(party)
     return partner.name if partner is not None else party
 
@@ -133,12 +136,18 @@ def _agreement(home: Home, known: KnownAgreement) -> AgreementStatus:
 
 def _read_agreement(home: Home, known: KnownAgreement) -> AgreementStatus:
     store = home.ledgers(known.agreement)
+    standing = home.standing(known.agreement)
     line = AgreementStatus(
         agreement=known.agreement,
         name=known.name,
         partner=_partner_name(home, known.partner),
-        state=home.standing(known.agreement).state,
+        state=standing.state,
     )
+    if standing.own_state == "one_sided" and standing.body is not None:
+        named = (item.name for item in standing.body.parties if not item.party)
+        line.partner = f"{next(named, line.partner)} (no partner yet)"
+        if known.partner:
+            line.waits.append(f"{_partner_name(home, known.partner)} must accept the proposal")
     lost = store.setting(LOST)
     if lost is not None and not store.ledgers():
         line.stopped = lost.decode()
@@ -158,7 +167,7 @@ def _read_agreement(home: Home, known: KnownAgreement) -> AgreementStatus:
         if row.is_own:
             receipts = (item.size for item in store.checkpoints(row.ledger) if item.cosignature)
             line.sent, line.receipted = row.size, max(receipts, default=0)
-            line.backlog = line.sent - line.receipted
+            line.backlog = line.sent - line.receipted if line.state != "one_sided" else 0
         else:
             line.received = row.size
         if row.stopped:
@@ -238,10 +247,24 @@ def _batches(home: Home, known: KnownAgreement) -> list[BatchRow]:
             state=state,
             size=size,
             results=counts.get(batch, 0),
+            basis=basis,
         )
-        for (_, batch, _, _, _, product, start, end, start_text, end_text, state, size, _) in (
-            views.batches()
-        )
+        for (
+            _,
+            batch,
+            _,
+            _,
+            _,
+            product,
+            start,
+            end,
+            start_text,
+            end_text,
+            state,
+            size,
+            _,
+            basis,
+        ) in (views.batches())
     ]:
         name = " / ".join(found.numbers) or found.batch
         first = rows.setdefault(name, found)
@@ -253,6 +276,7 @@ def _batches(home: Home, known: KnownAgreement) -> list[BatchRow]:
 def _add(first: BatchRow, second: BatchRow) -> None:
     """Two ids of one batch are one row: what the first does not say, the second does."""
     first.results += second.results
+    first.basis = "own" if "own" in {first.basis, second.basis} else first.basis
     for name in ("start", "end", "start_text", "end_text", "state", "size"):
         if not getattr(first, name):
             setattr(first, name, getattr(second, name))

@@ -13,6 +13,7 @@ from fedbatch.services.agreements import place_of, posting_allowed
 from fedbatch.services.posting import entry_id, head_signer
 from fedbatch.services.rebuilding import REBUILT
 from fedbatch.services.sharing import SharePlan, Sharing, plan
+from fedbatch.services.transcribed import read_transcribed
 from fedbatch.standard import records
 from fedbatch.standard.envelope import read_entry
 from fedbatch.standard.values import ValueStatus
@@ -121,6 +122,7 @@ def make_plan(home: Home, known: KnownAgreement) -> SharePlan:
         clock=home.clock,
         units=home.units,
         objects=home.journal_objects,
+        transcribed=read_transcribed(store, home.settings.party),
         live_range=lambda series: _live_range(home, known, own.ledger, series),
         derived=derive_all(home, known, body),
         points_from=_points_from(home, known.agreement),

@@ -6,6 +6,7 @@ import msgspec
 
 from fedbatch.errors import InputError
 from fedbatch.node.home import Home
+from fedbatch.services.numbering import PARTNER_SYSTEM
 from fedbatch.standard import records
 from fedbatch.standard.envelope import read_entry
 from fedbatch.standard.joining import join_batches
@@ -30,6 +31,7 @@ class ResultRow(msgspec.Struct, kw_only=True):
     absent: str
     raw: str
     value_status: str
+    basis: str
     source: str
     form: str
     attempt: int
@@ -56,8 +58,14 @@ def batch_numbers(home: Home, agreement: str) -> dict[str, list[str]]:
     Several ids that are one batch have all its numbers each.
     """
     stated: dict[str, list[tuple[str, str]]] = {}
-    for _, batch, system, value in home.views(agreement).identifiers():
-        stated.setdefault(str(batch), []).append((str(system), str(value)))
+    own = home.ledgers(agreement).ledgers()
+    agreed = next((item for item in home.node.agreements() if item.agreement == agreement), None)
+    for ledger, batch, system, value in home.views(agreement).identifiers():
+        is_own = bool(own) and own[0].ledger == ledger
+        maker = (agreed.partner if agreed is not None else "") if is_own else home.settings.party
+        is_named = system == PARTNER_SYSTEM and len(own) > 1 and bool(maker)
+        told = f"urn:fedbatch:party:{maker}:batch" if is_named else str(system)
+        stated.setdefault(str(batch), []).append((told, str(value)))
     joined = join_batches(stated)
     numbers: dict[str, list[str]] = {}
     for batch, items in stated.items():
@@ -72,8 +80,12 @@ def read_results(
     batch: str | None = None,
     codes: Sequence[str] = (),
     agreement: str | None = None,
+    replaced: bool = False,
 ) -> list[ResultRow]:
-    """Results over all agreements, or those of one, a batch, some parameters."""
+    """Results over all agreements, or those of one, a batch, some parameters.
+
+    `replaced`: with transcribed ones that the maker's own have replaced.
+    """
     rows: list[ResultRow] = []
     found_batch = batch is None
     for known in home.node.agreements():
@@ -84,7 +96,7 @@ def read_results(
         found_batch = found_batch or bool(wanted)
         if batch is not None and not wanted:
             continue
-        rows += _rows(home, known.agreement, numbers, wanted, codes)
+        rows += _rows(home, known.agreement, numbers, wanted, codes, replaced=replaced)
     if not found_batch:
         raise InputError("a batch that is known here", found=str(batch), code="batch.unknown")
     return rows
@@ -96,6 +108,8 @@ def _rows(
     numbers: dict[str, list[str]],
     wanted: set[str],
     codes: Sequence[str],
+    *,
+    replaced: bool,
 ) -> list[ResultRow]:
     clauses, values = [], []
     if wanted:
@@ -107,7 +121,7 @@ def _rows(
     where = f"where {' and '.join(clauses)}" if clauses else ""
     return [
         _result_row(agreement, numbers, dict(zip(RESULT_COLUMNS, row, strict=True)))
-        for row in home.views(agreement).results(where, values)
+        for row in home.views(agreement).results(where, values, replaced=replaced)
     ]
 
 
@@ -133,6 +147,7 @@ def _result_row(agreement: str, numbers: dict[str, list[str]], row: dict[str, ob
         absent=text["absent"],
         raw=text["raw"],
         value_status=text["value_status"],
+        basis=text["basis"],
         source=text["source"],
         form=text["form"],
         attempt=int(text["attempt"]),

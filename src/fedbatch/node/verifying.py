@@ -50,7 +50,8 @@ def verify_home(home: Home) -> Verification:
 def _objects(home: Home, known: KnownAgreement) -> list[str]:
     """Segments and attachments: what lies here is whole, and what must lie here does."""
     store, objects = home.ledgers(known.agreement), home.agreement_objects(known.agreement)
-    awaited = home.exchange.awaited(known.partner, known.agreement)
+    partner = known.partner if len(store.ledgers()) > 1 else ""
+    awaited = home.exchange.awaited(partner, known.agreement) if partner else {}
     return objects.verify() + [
         f"object {item.sha256} of entry {item.index} is missing"
         for row in store.ledgers()
@@ -155,10 +156,10 @@ def _verify_signatures(report: Verification, name: str, store: Ledgers, row: Led
         for text in _faults(item, row, _accepted(keys, item, row), name_there, cosigning)
     ]
     receipts = [item.size for item in checkpoints if item.cosignature]
-    what = (
-        f"{name} {direction}: {row.size} entries, {len(checkpoints)} checkpoints, "
-        f"received and countersigned up to {max(receipts, default=0)}"
-    )
+    told = f"received and countersigned up to {max(receipts, default=0)}"
+    if len(store.ledgers()) == 1:
+        told = "no partner yet"
+    what = f"{name} {direction}: {row.size} entries, {len(checkpoints)} checkpoints, {told}"
     _add(report, what, wrong)
     if row.stopped:
         report.wrong.append(f"{name} {direction}: stopped: {row.stopped}")

@@ -20,7 +20,12 @@ def dependent_findings(
     changes: Iterable[Change], statements: Iterable[Statement]
 ) -> Iterator[Finding]:
     """`record.dependent` for each standing entry and each changed entry that it names."""
-    by_entry = {change.entry_id: change for change in changes}
+    # An agreement's next version, a pause or an end takes nothing back of the one that was signed.
+    by_entry = {
+        change.entry_id: change
+        for change in changes
+        if change.type != "agreement" or change.what == "withdrawn"
+    }
     by_key: dict[tuple[str, tuple[str, ...]], list[Change]] = {}
     for change in by_entry.values():
         by_key.setdefault((change.type, change.key), []).append(change)

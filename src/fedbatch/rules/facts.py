@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from fedbatch.standard.records import Record, Specification, State
-from fedbatch.standard.values import Time, Value, ValueStatus
+from fedbatch.standard.values import Basis, Time, Value, ValueStatus
 
 __all__ = [
     "ALWAYS",
@@ -103,6 +103,7 @@ class ResultFacts:
     invalidated: bool = False
     least: str | None = None
     greatest: str | None = None
+    basis: Basis = "own"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,12 +167,16 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All that is judged of one agreement; the order within a list means nothing."""
+    """All that is judged of one agreement; the order within a list means nothing.
+
+    `replaced` are transcribed results that stand no longer, each with the maker's own in its stead.
+    """
 
     batches: tuple[BatchFacts, ...] = ()
     steps: tuple[StepFacts, ...] = ()
     samples: tuple[SampleFacts, ...] = ()
     results: tuple[ResultFacts, ...] = ()
+    replaced: tuple[tuple[ResultFacts, ResultFacts], ...] = ()
     specifications: tuple[SpecificationFacts, ...] = ()
     held: tuple[HeldFacts, ...] = ()
     carried: tuple[CarriedFacts, ...] = ()

@@ -11,7 +11,7 @@ from fedbatch.rules.due import Zones, find_calendar, parse_duration
 from fedbatch.rules.facts import Batches, Facts, moment
 from fedbatch.rules.genealogy import lot_findings
 from fedbatch.rules.limits import limit_findings, nesting_findings
-from fedbatch.rules.reconcile import reconcile_findings
+from fedbatch.rules.reconcile import reconcile_findings, replaced_findings
 from fedbatch.rules.series import (
     SeriesFacts,
     coarse_findings,
@@ -52,6 +52,7 @@ def judge_all(body: AgreementBody, facts: Facts, as_of: str, zones: Zones) -> li
         *limit_findings(body, under.results, batches),
         *specification_findings(body, under, batches, as_of),
         *reconcile_findings(under.results),
+        *replaced_findings(under.replaced),
         *lot_findings(under.carried),
         *completeness_findings(expected_list(body, under, as_of, zones)),
         *dependent_findings(under.changes, under.statements),
@@ -113,6 +114,7 @@ def facts_under(body: AgreementBody, facts: Facts) -> Facts:
         steps=tuple(item for item in facts.steps if item.batch not in before),
         samples=tuple(item for item in facts.samples if item.batch not in before),
         results=tuple(item for item in facts.results if item.batch not in before),
+        replaced=tuple(pair for pair in facts.replaced if pair[1].batch not in before),
         held=tuple(item for item in facts.held if item.batch not in before),
     )
 

@@ -14,7 +14,7 @@ from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.rulebook import finding
 from fedbatch.standard.values import Value
 
-__all__ = ["agree", "reconcile_findings"]
+__all__ = ["agree", "reconcile_findings", "replaced_findings"]
 
 
 def reconcile_findings(results: Iterable[ResultFacts]) -> Iterator[Finding]:
@@ -29,6 +29,24 @@ def reconcile_findings(results: Iterable[ResultFacts]) -> Iterator[Finding]:
     for key, group in stated.items():
         if len(group) > 1 and any(_contradict(*pair) for pair in combinations(group, 2)):
             yield _mismatch(key, group)
+
+
+def replaced_findings(
+    pairs: Iterable[tuple[ResultFacts, ResultFacts]],
+) -> Iterator[Finding]:
+    """`reconcile.mismatch` where a maker's own result says other than what was transcribed of it.
+
+    Args:
+        pairs: each transcribed result with the one that replaces it.
+    """
+    for transcribed, own in pairs:
+        if not agree(transcribed.value, own.value):
+            yield finding(
+                "reconcile.mismatch",
+                Place(type="result", key=own.key, path="/value"),
+                found=f"{shown(own.value)}; transcribed {shown(transcribed.value)}",
+                expected="what was transcribed of it",
+            )
 
 
 def _contradict(one: ResultFacts, other: ResultFacts) -> bool:

@@ -35,11 +35,14 @@ __all__ = [
     "check_offer",
     "offer",
     "posting_allowed",
+    "sign_alone",
     "standing",
     "state_succession",
 ]
 
-State = Literal["draft", "proposed", "waiting", "active", "paused", "ended", "expired"]
+State = Literal["draft", "one_sided", "proposed", "waiting", "active", "paused", "ended", "expired"]
+# The setting that says how far the own ledger went when a partner joined: its receipt counts from there.
+JOINED = "joined"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}", re.ASCII)
 _PURPOSES = ("ledger", "cosign")
 
@@ -285,6 +288,35 @@ class Party:
     officer: Officer
 
 
+def sign_alone(
+    store: AgreementStore,
+    body: AgreementBody,
+    node: str,
+    party: Party,
+    signer: Signer,
+    ids: Ids,
+    clock: Clock,
+) -> None:
+    """Put an agreement in force alone: stated and signed in the own ledger, state `one_sided`.
+
+    Raises:
+        ConflictError: a partner has joined; the next version is proposed to it.
+    """
+    if len(store.ledgers()) > 1:
+        raise ConflictError("a partner has joined: propose to it", code="agreement.joined")
+    own = _own_keys(store, body.id, node, signer, ids)
+    store.add_ledger(own.ledger, is_own=True, origin=own.origin, key=bytes.fromhex(own.ledger_key))
+    _state_record(store, body, "one_sided", party, signer, ids, clock, reason=None)
+    # Last: until it is kept, signing once more does what is left.
+    _keep_body(store, body)
+
+
+def _keep_body(store: AgreementStore, body: AgreementBody) -> None:
+    content = body_bytes(body)
+    store.keep_setting(f"body/{body.version}", content)
+    store.keep_setting("body", content)
+
+
 def activate(
     store: AgreementStore,
     body: AgreementBody,
@@ -296,6 +328,7 @@ def activate(
 ) -> None:
     """Pin the partner's ledger and write this party's statement of the body, signed by its officer."""
     is_paused = standing(store, clock).own_state == "paused"
+    begun = [row.size for row in store.ledgers()]
     own = msgspec.json.decode(store.setting("own_keys") or b"", type=Keys)
     own_public = bytes.fromhex(own.ledger_key)
     store.add_ledger(own.ledger, is_own=True, origin=own.origin, key=own_public)
@@ -306,11 +339,12 @@ def activate(
         key=bytes.fromhex(partner_keys.ledger_key),
     )
     store.keep_setting("partner_keys", canonical.encode(partner_keys))
-    content = body_bytes(body)
-    store.keep_setting(f"body/{body.version}", content)
-    store.keep_setting("body", content)
+    _keep_body(store, body)
     # A new version lifts no pause: who paused resumes.
     state: Literal["active", "paused"] = "paused" if is_paused else "active"
+    if len(begun) == 1:
+        # The statement and its signature.
+        store.keep_setting(JOINED, str(begun[0] + 2).encode())
     _state_record(store, body, state, party, signer, ids, clock, reason=None)
 
 
@@ -330,13 +364,17 @@ def change_state(
         raise ConflictError("the agreement has ended", code="agreement.ended")
     if state == "active" and now.own_state != "paused":
         raise ConflictError("only the party that paused can resume", code="agreement.not_paused")
-    _state_record(store, body, state, party, signer, ids, clock, reason=reason)
+    said: _Stated = "one_sided" if state == "active" and len(store.ledgers()) == 1 else state
+    _state_record(store, body, said, party, signer, ids, clock, reason=reason)
+
+
+_Stated = Literal["one_sided", "active", "paused", "ended"]
 
 
 def _state_record(
     store: AgreementStore,
     body: AgreementBody,
-    state: Literal["active", "paused", "ended"],
+    state: _Stated,
     party: Party,
     signer: Signer,
     ids: Ids,
@@ -415,14 +453,15 @@ def _signature(
 
 
 def place_of(body: AgreementBody, row: LedgerRow, party: str, partner: str) -> Ledgering:
-    """What every entry of the own ledger has in common."""
+    """What every entry of the own ledger has in common; no receiver while the body only names it."""
+    named = {item.party for item in body.parties}
     return Ledgering(
         agreement=body.id,
         version=body.version,
         ledger=row.ledger,
         origin=row.origin,
         sender=party,
-        receiver=partner,
+        receiver=partner if partner and partner in named else None,
     )
 
 
@@ -458,12 +497,12 @@ def standing(store: AgreementStore, clock: Clock) -> Standing:
         state: State = "ended"
     elif "paused" in states:
         state = "paused"
-    elif not partner or not _is_receipted(store):
+    elif own != "one_sided" and (partner in {"", "one_sided"} or not _is_receipted(store)):
         state = "waiting"
     elif body.effective.to and in_time(body.effective.to) <= in_time(clock.now()):
         state = "expired"
     else:
-        state = "active"
+        state = "one_sided" if own == "one_sided" else "active"
     return Standing(state=state, own_state=own, partner_state=partner, body=body)
 
 
@@ -478,10 +517,15 @@ def _last_state(store: AgreementStore, row: LedgerRow, agreement: str) -> str:
 
 
 def _is_receipted(store: AgreementStore) -> bool:
-    """Whether the partner has cosigned this party's first two entries, and its own are here."""
+    """Whether the partner has cosigned this party's statement, and the partner's own is here.
+
+    The statement is the first two entries; of a ledger that began one-sided, those that the partner
+    joined by.
+    """
     own, *others = store.ledgers()
+    least = int(store.setting(JOINED) or b"2")
     receipts: Sequence[int] = [row.size for row in store.checkpoints(own.ledger) if row.cosignature]
-    return any(size >= 2 for size in receipts) and all(row.size >= 2 for row in others)  # noqa: PLR2004 - record and signature
+    return any(size >= least for size in receipts) and all(row.size >= 2 for row in others)  # noqa: PLR2004 - record and signature
 
 
 def posting_allowed(store: AgreementStore, clock: Clock) -> AgreementBody:
@@ -491,7 +535,7 @@ def posting_allowed(store: AgreementStore, clock: Clock) -> AgreementBody:
         RefusedError: not in force, paused, ended or expired; the code says which.
     """
     now = standing(store, clock)
-    if now.state != "active" or now.body is None:
+    if now.state not in {"active", "one_sided"} or now.body is None:
         raise RefusedError(
             f"nothing is posted under an agreement that is {now.state}",
             code=f"agreement.{now.state}",

@@ -198,6 +198,9 @@ class Exchange:
             succession_answer=_sha256(store.setting(succession.ANSWER_SENT)),
         )
         rows = store.ledgers()
+        if self._is_alone(store):
+            # Nothing of the ledger shows before the partner has joined.
+            return line
         if not rows:
             is_lost = store.setting(replication.LOST) is not None
             stopped = RESTORED if store.is_awaited else "rollback" if is_lost else ""
@@ -427,15 +430,36 @@ class Exchange:
         known = (item.partner for item in self.store.agreements() if item.agreement == agreement)
         return any(partner != party for partner in known)
 
+    def _is_alone(self, store: CopyStore) -> bool:
+        """Whether an agreement has begun and no partner has joined it."""
+        return len(store.ledgers()) == 1
+
     def _remember(self, party: str, body: AgreementBody) -> None:
+        is_known = any(item.agreement == body.id for item in self.store.agreements())
         if self._is_foreign(party, body.id):
-            raise ConflictError(f"{body.id} is another partner's", code="agreement.id_taken")
-        if any(item.agreement == body.id for item in self.store.agreements()):
+            # Until a partner has joined, the agreement may still be offered to one, or to another.
+            if not self._is_alone(self.open_store(body.id)):
+                raise ConflictError(f"{body.id} is another partner's", code="agreement.id_taken")
+        elif is_known:
             return
         name = body.product[0].name if body.product else body.id
         known = KnownAgreement(agreement=body.id, partner=party, name=name)
         note = AuditNote(act="agreement known", by="node", time=self.clock.now(), detail=body.id)
         self.store.save_agreement(known, note)
+
+    def sign_alone(self, body: AgreementBody, officer: Officer) -> None:
+        """Put an agreement in force while its partner is only named (STANDARD S26).
+
+        Raises:
+            ConflictError: a partner has joined, or another version is due.
+        """
+        agreements.check_id(body.id)
+        self._check_next(self.open_store(body.id), body)
+        self._remember("", body)
+        party = Party(party=self.party, partner="", officer=officer)
+        agreements.sign_alone(
+            self.open_store(body.id), body, self.node, party, self.signer, self.ids, self.clock
+        )
 
     def propose(self, party: str, body: AgreementBody, by: str) -> None:
         """Propose a body to a partner; it crosses with the next contact."""
@@ -554,14 +578,15 @@ class Exchange:
 
     def own_ledger(self, party: str, agreement: str) -> LedgerRow:
         """This party's ledger under an agreement with the partner."""
-        rows = self._agreement(party, agreement).ledgers()
-        if not rows:
+        store = self._agreement(party, agreement)
+        rows = store.ledgers()
+        if not rows or self._is_alone(store):
             raise NotHereError("not here")
         return rows[0]
 
     def _named(self, party: str, agreement: str, ledger: str) -> tuple[CopyStore, LedgerRow]:
         store = self._agreement(party, agreement)
-        for row in store.ledgers():
+        for row in store.ledgers() if not self._is_alone(store) else ():
             if row.ledger == ledger:
                 return store, row
         raise NotHereError("not here")
@@ -738,9 +763,9 @@ class Exchange:
 
     def give_object(self, party: str, agreement: str, sha256: str, start: int, count: int) -> bytes:
         """Some bytes of an object of this agreement; it may be asked for again from anywhere."""
-        self._agreement(party, agreement)
+        store = self._agreement(party, agreement)
         objects = self.open_objects(agreement)
-        if not objects.has(sha256):
+        if self._is_alone(store) or not objects.has(sha256):
             raise NotHereError("not here")
         return objects.read_part(sha256, start, min(count, PART_BYTES_MAX))
 

@@ -5,7 +5,7 @@ of the first cosignature that covers an entry, which both nodes keep.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -23,6 +23,7 @@ from fedbatch.rules.facts import (
     Statement,
     StepFacts,
 )
+from fedbatch.services.numbering import PARTNER_SYSTEM
 from fedbatch.services.replication import CopyStore, statements
 from fedbatch.standard import drafts, keys, records
 from fedbatch.standard.envelope import Statement as EntryStatement
@@ -55,6 +56,7 @@ class _Ledger:
     standing: dict[tuple[str, tuple[str, ...]], _Standing] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     by_entry: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    sender: str = ""
 
     def covered_at(self, index: int) -> str | None:
         """The instant of the first cosignature that covers an entry, or None."""
@@ -80,19 +82,61 @@ def fold_facts(store: CopyStore) -> Facts:
         changes=tuple(item for one in ledgers for item in one.changes),
         statements=tuple(item for one in ledgers for item in _naming(one)),
     )
+    facts = _without_replaced(facts, ledgers)
     joined = _joined(ledgers)
     return _under_one_id(facts, joined) if joined else facts
 
 
+def _without_replaced(facts: Facts, ledgers: Sequence[_Ledger]) -> Facts:
+    """Transcribed results that a maker's own record names are judged no more, but held against it."""
+    if all(item.basis != "transcribed" for item in facts.results):
+        return facts
+    by_entry = {item.entry_id: item for item in facts.results}
+    pairs = []
+    for folded in ledgers:
+        for _, item in _standing(folded, "result"):
+            for target in _replaced(item, folded, ledgers):
+                theirs, own = by_entry.get(target), by_entry.get(item.entry_id)
+                if theirs is not None and own is not None and theirs.basis == "transcribed":
+                    pairs.append((theirs, own))
+    gone = {theirs.entry_id for theirs, _ in pairs}
+    left = tuple(item for item in facts.results if item.entry_id not in gone)
+    return replace(facts, results=left, replaced=tuple(pairs))
+
+
+def _replaced(item: _Standing, folded: _Ledger, ledgers: Sequence[_Ledger]) -> list[str]:
+    """The entries of the other ledger that a result replaces."""
+    return [
+        there.entry_id
+        for reference in item.record.replaces
+        for other in ledgers
+        if other is not folded and other.row.ledger == reference.ledger
+        if (there := other.standing.get((reference.type or "", reference.key))) is not None
+    ]
+
+
 def _joined(ledgers: Sequence[_Ledger]) -> dict[str, str]:
     """Ids of batches that another id names too, by the numbers that both bear."""
+    senders = {folded.row.ledger: folded.sender for folded in ledgers}
     stated = {
-        record.batch: [(item.system, item.value) for item in record.identifiers]
+        record.batch: [
+            (_system(identifier.system, folded, senders), identifier.value)
+            for identifier in record.identifiers
+        ]
         for folded in ledgers
         for _, item in _standing(folded, "batch")
         if isinstance(record := item.record, records.Batch)
     }
     return join_batches(stated)
+
+
+def _system(system: str, folded: _Ledger, senders: Mapping[str, str]) -> str:
+    """The system of a number that a sponsor knew as its partner's, before that had an id."""
+    if system != PARTNER_SYSTEM:
+        return system
+    others = (party for ledger, party in senders.items() if ledger != folded.row.ledger and party)
+    other = next(others, "")
+    return f"urn:fedbatch:party:{other}:batch" if other else system
 
 
 def _under_one_id(facts: Facts, joined: dict[str, str]) -> Facts:
@@ -108,6 +152,10 @@ def _under_one_id(facts: Facts, joined: dict[str, str]) -> Facts:
         steps=tuple(replace(i, batch=joined.get(i.batch, i.batch)) for i in facts.steps),
         samples=tuple(replace(i, batch=joined.get(i.batch, i.batch)) for i in facts.samples),
         results=tuple(replace(i, batch=joined.get(i.batch, i.batch)) for i in facts.results),
+        replaced=tuple(
+            (one, replace(two, batch=joined.get(two.batch, two.batch)))
+            for one, two in facts.replaced
+        ),
         held=tuple(replace(i, batch=joined.get(i.batch, i.batch)) for i in facts.held),
     )
 
@@ -153,6 +201,7 @@ def _oldest_first(store: CopyStore, ledger: str) -> list[str]:
 
 def _fold(folded: _Ledger, index: int, statement: EntryStatement) -> None:
     heading = statement.heading
+    folded.sender = heading.sender
     if statement.withdrawal is not None:
         taken_back = str(statement.withdrawal.supersedes)
         name = folded.by_entry.get(taken_back)
@@ -296,6 +345,7 @@ def _result(
         value_status=status.get(item.entry_id, record.value_status),
         covered_at=folded.covered_at(item.index),
         invalidated=record.invalidated is not None,
+        basis=record.basis or "own",
         least=record.derivation.least if record.derivation is not None else None,
         greatest=record.derivation.greatest if record.derivation is not None else None,
     )

@@ -12,7 +12,7 @@ from fedbatch.services.intake import content_digest
 from fedbatch.standard import canonical, keys, registry
 from fedbatch.standard.envelope import write_entry, write_withdrawal
 from fedbatch.standard.records import Points, Record, object_of
-from fedbatch.standard.values import Correction
+from fedbatch.standard.values import Basis, Correction
 
 __all__ = ["Ledgering", "Post", "entry_id", "head_signer"]
 
@@ -62,6 +62,8 @@ class Post:
     clock: Clock
     heads: dict[tuple[str, tuple[str, ...]], LedgerHead]
     entries: list[NewLedgerEntry] = field(default_factory=list)
+    # What is posted from a partner's reports says so, record by record.
+    basis: Basis | None = None
     unchanged: int = 0
     points: int = 0
     # What the ledger says already, by the journal entry that says it: a rebuilt one has forgotten.
@@ -86,6 +88,8 @@ class Post:
             subject: the batch or lot it is about.
         """
         type_ = registry.type_of(record).name
+        if self.basis is not None:
+            record = msgspec.structs.replace(record, basis=self.basis)
         key = keys.key_of(record, source=source)
         digest = content_digest(record)
         head = self.heads.get((type_, key))

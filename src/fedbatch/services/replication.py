@@ -803,9 +803,10 @@ class _Judged:
         if heading.sender != self.replication.partner:
             return f"an entry sent by {heading.sender}"
         item = registry.record_type(heading.record_name)
-        if item is not None and not item.writers & self.roles:
-            return f"a {item.name} written by a {' and '.join(sorted(self.roles))}"
         record = statement.record
+        wrong = registry.why_not_written(item, self.roles, record) if item is not None else None
+        if wrong is not None:
+            return wrong
         if isinstance(record, records.Series):
             strange = [p.code for p in record.parameters if (p.code, p.role) not in self.codes]
             return f"parameter {strange[0]}" if strange else None

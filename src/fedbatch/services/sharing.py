@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 
@@ -23,6 +24,7 @@ from fedbatch.series.instants import micros
 from fedbatch.services.numbering import PARTNER_SYSTEM, journal_batches
 from fedbatch.services.posting import Ledgering, Post
 from fedbatch.services.series_sharing import SeriesSharing, Stretch
+from fedbatch.services.transcribed import Transcribed
 from fedbatch.standard import records
 from fedbatch.standard.agreements import AgreedParameter, AgreedProduct, AgreementBody, Right
 from fedbatch.standard.envelope import read_entry
@@ -54,6 +56,7 @@ from fedbatch.standard.values import (
 
 __all__ = ["SOURCE_FILE", "SharePlan", "Sharing", "WholeFile", "plan"]
 
+Posted = TypeVar("Posted", bound=records.Record)
 # What comes first must be there before what names it.
 _ORDER = (
     "product",
@@ -67,7 +70,11 @@ _ORDER = (
     "result",
 )
 # Never left out of a record: its key, and what says which version it is.
-_ALWAYS = frozenset({"version", "supersedes", "correction", "value_status", "basis", "redacted"})
+_ALWAYS = frozenset(
+    {"version", "supersedes", "correction", "value_status", "basis", "replaces", "redacted"}
+)
+# What names the partner's transcribed records of the same thing.
+_REPLACING = frozenset({"batch", "step", "sample", "result"})
 # An approval of a thousand targets is about 50 kB: below the 65,535 bytes of an entry.
 _TARGETS_MAX = 1000
 
@@ -117,6 +124,7 @@ class Sharing:
     `bodies` are all active agreements of this node: a batch that fits two goes to neither.
     `excluded` are the own ids of batches that were withdrawn here as another party's.
     `status` gives the value status that approvals have raised a journal entry to.
+    `transcribed` is what the partner took from this party's reports before, or beside, its own.
     """
 
     party: str
@@ -134,6 +142,7 @@ class Sharing:
     units: UnitTable
     objects: Objects
     files: Sequence[WholeFile] = ()
+    transcribed: Transcribed | None = None
     live_range: Callable[[str], records.Entries | None] = lambda _series: None
     points_from: int = 0
     derived: Sequence[records.Result] = ()
@@ -178,10 +187,15 @@ class _Work:
                 by_type[head.type].append(head)
         self._post_party()
         self._post_specifications()
-        if self._role() == "sponsor":
-            return self.plan
-        self._post_product()
-        self.shared_files = self._share_files()
+        is_sponsor = self._role() == "sponsor"
+        if is_sponsor:
+            # What a sponsor has of the makers' it took from their reports (STANDARD S36).
+            self.plan.post.basis = "transcribed"
+            self._note_numbers()
+        if self.batches or not is_sponsor:
+            self._post_product()
+        # Source files cross to the sponsor alone: a maker has its own reports.
+        self.shared_files = self._share_files() if not is_sponsor else frozenset()
         self.lots: set[str] = self._lots_of_batches(by_type["transformation"])
         for name in _ORDER:
             for head in by_type[name]:
@@ -189,8 +203,31 @@ class _Work:
         self._share_series()
         self._share_derived()
         self._share_approvals()
-        self._share_held()
+        if not is_sponsor:
+            self._share_held()
         return self.plan
+
+    def _note_numbers(self) -> None:
+        """Transcribed batches that bear no number of the maker's: it could not tell them its own."""
+        bare = [
+            name
+            for name in self.batches
+            if all(
+                item.system != PARTNER_SYSTEM
+                for item in self._merged(self.known.records[name]).identifiers
+            )
+        ]
+        if bare:
+            first = self.numbers[bare[0]]
+            self.plan.findings.append(
+                finding(
+                    "batch.no_maker_number",
+                    Place(type="batch", key=first),
+                    found=f"{' / '.join(first)}, one of {len(bare)}, as a number of your own",
+                    expected="the maker's batch number",
+                    advice="Map the maker's number as `batch.partner`, so that its own records meet it.",
+                )
+            )
 
     def _read(self, head: JournalHead) -> tuple[JournalEntry, records.Record]:
         entry = self.sharing.journal.read(head.index)
@@ -209,6 +246,11 @@ class _Work:
             is_excluded = not self.sharing.excluded.isdisjoint(self.known.group(name))
             if self._one(name) == name and not is_excluded:
                 self._place_batch(self._merged(record))
+        if self.sharing.transcribed is not None:
+            merged = {name: self._merged(self.known.records[name]) for name in self.batches}
+            self.sharing.transcribed.meet(
+                {name: self._identifiers(record.identifiers) for name, record in merged.items()}
+            )
 
     def _aliases(self) -> dict[str, str]:
         """Under which of its ids a batch of several is posted: one posted before, else the first.
@@ -374,6 +416,10 @@ class _Work:
 
     # ---- posting
 
+    @property
+    def _is_transcribing(self) -> bool:
+        return self.plan.post.basis == "transcribed"
+
     def _role(self) -> str:
         return next((p.role for p in self.body.parties if p.party == self.sharing.party), "")
 
@@ -464,7 +510,14 @@ class _Work:
 
     def _is_looked_at_again(self, head: JournalHead, posted: str) -> bool:
         """Whether a record that was posted may have to be posted otherwise."""
-        return self._is_joined(head) or self._was_taken_back(head) or self._has_moved(head, posted)
+        # What was transcribed since is named by the next version.
+        is_met = self.sharing.transcribed is not None and head.type in _REPLACING
+        return (
+            is_met
+            or self._is_joined(head)
+            or self._was_taken_back(head)
+            or self._has_moved(head, posted)
+        )
 
     def _was_taken_back(self, head: JournalHead) -> bool:
         """Whether a lot or material was taken back with the batch of another party that used it."""
@@ -572,6 +625,7 @@ class _Work:
         if value is None:
             return
         shared = self._result(record, parameter, batch, value, entry)
+        shared = self._replacing(shared, batch, record.sample)
         self._add(
             "result",
             _limited(shared, right),
@@ -579,6 +633,24 @@ class _Work:
             source=source,
             correction=self._correction(record.correction),
         )
+
+    def _replacing(self, shared: Posted, batch: str, sample: Named | None) -> Posted:
+        """A record that names what the partner had transcribed of the same thing."""
+        transcribed = self.sharing.transcribed
+        if transcribed is None:
+            return shared
+        replaced = transcribed.replaced(shared, batch, self._sample_number(sample))
+        return msgspec.structs.replace(shared, replaces=replaced) if replaced else shared
+
+    def _sample_number(self, sample: Named | None) -> str:
+        """The number of an own sample as it stands in the source; "" for none."""
+        head = (
+            self.journal_heads.get(("sample", (named_key(sample),))) if sample is not None else None
+        )
+        if head is None or head.is_withdrawn:
+            return ""
+        _, record = self._read(head)
+        return record.identifiers[0].value if record.identifiers else ""
 
     def _right(
         self, type_: str, batch: str, parameter: AgreedParameter | None = None
@@ -674,7 +746,11 @@ class _Work:
             live_range=sharing.live_range,
         )
         before = len(self.plan.post.entries)
-        self.plan.points_to = work.run_points(sharing.points_from)
+        # Nobody transcribes live points: what a report shows is sealed.
+        is_live = not self._is_transcribing
+        self.plan.points_to = (
+            work.run_points(sharing.points_from) if is_live else sharing.points_from
+        )
         work.run()
         for entry in self.plan.post.entries[before:]:
             self.plan.by_type[entry.type if not entry.is_withdrawn else "withdrawal of sealed"] += 1
@@ -749,6 +825,8 @@ class _Work:
         shared = msgspec.structs.replace(
             shared, provenance=provenance, version=1, supersedes=None, correction=None
         )
+        sample = record.sample if isinstance(record, records.Sample) else None
+        shared = self._replacing(shared, batch, sample)
         self._add(
             type_,
             _limited(shared, right),
@@ -848,7 +926,8 @@ class _Work:
         return Reference(type="step", key=key)
 
     def _identifiers(self, items: Sequence[Identifier]) -> tuple[Identifier, ...]:
-        partner = f"urn:fedbatch:party:{self.partner}:batch"
+        # While the partner is only named, its numbers are the partner's and nobody's by id.
+        partner = f"urn:fedbatch:party:{self.partner}:batch" if self.partner else PARTNER_SYSTEM
         return tuple(
             Identifier(system=partner, value=item.value) if item.system == PARTNER_SYSTEM else item
             for item in items
@@ -914,7 +993,13 @@ class _Work:
             if head.type != "approval" or head.entry_id in self.sharing.posted:
                 continue
             _, record = self._read(head)
-            if isinstance(record, records.Approval):
+            if (
+                isinstance(record, records.Approval)
+                and record.to == "approved"
+                and self._is_transcribing
+            ):
+                self.plan.skipped["transcribed, so at most checked"] += 1
+            elif isinstance(record, records.Approval):
                 self._share_approval(head, record, sent, signatures.get(head.entry_id))
 
     def _signatures(self) -> dict[str, tuple[JournalHead, records.Signature]]:

@@ -40,11 +40,14 @@ Role = Literal["PV", "SP", "OUT", "result"]
 
 
 class AgreedParty(Frozen, frozen=True, kw_only=True):
-    """A party of the agreement by its random id, and the role it plays here."""
+    """A party of the agreement by its random id, and the role it plays here.
 
-    party: str
+    While the agreement is one-sided the partner is only named: it has no id yet.
+    """
+
     role: Literal["sponsor", "CMO", "laboratory"]
     name: str
+    party: str = ""
 
 
 class AgreedProduct(Frozen, frozen=True, kw_only=True):

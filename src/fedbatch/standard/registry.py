@@ -1,10 +1,18 @@
 """Every record type with its schema version. Minor = new optional fields or codes; all else is major."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from fedbatch.standard import drafts, mappings, records
 
-__all__ = ["RECORD_TYPES", "RecordType", "record_type", "schema_urn", "type_of"]
+__all__ = [
+    "RECORD_TYPES",
+    "RecordType",
+    "record_type",
+    "schema_urn",
+    "type_of",
+    "why_not_written",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +35,9 @@ class RecordType:
 
 _SPONSOR, _CMO, _LABORATORY = "sponsor", "CMO", "laboratory"
 _BOTH = frozenset({_SPONSOR, _CMO, _LABORATORY})
-# A sponsor may write the CMO's types as `transcribed` (S36), from the release that brings it.
 _MAKERS = frozenset({_CMO, _LABORATORY})
+# What nobody takes from a report: live points, which a sponsor was never there to see.
+_NEVER_TRANSCRIBED = frozenset({"points"})
 
 # Types whose key is more than the field that bears the type's name.
 _KEY_FIELDS: dict[str, tuple[str, ...]] = {
@@ -115,6 +124,28 @@ def record_type(name: str) -> RecordType | None:
 def type_of(record: records.Record) -> RecordType:
     """The type of a record of the standard."""
     return _BY_STRUCT[type(record)]
+
+
+def why_not_written(
+    item: RecordType, roles: AbstractSet[str], record: records.Record | None = None
+) -> str | None:
+    """Why a party of these roles may not write a record of a type; None where it may.
+
+    A sponsor may write the makers' types from their reports: `basis` transcribed, at most checked
+    (STANDARD S36). A withdrawal has no record; it takes back what the writer itself wrote.
+    """
+    if item.writers & roles:
+        return None
+    who = " and ".join(sorted(roles))
+    is_makers = bool(item.writers & _MAKERS) and item.name not in _NEVER_TRANSCRIBED
+    if _SPONSOR not in roles or not is_makers:
+        return f"a {item.name} written by a {who}"
+    if record is None:
+        return None
+    if record.basis != "transcribed":
+        return f"a {item.name} written by a {who} and not transcribed"
+    raised = record.to if isinstance(record, records.Approval) else record.value_status
+    return f"a transcribed {item.name} that is approved" if raised == "approved" else None
 
 
 def schema_urn(item: RecordType) -> str:

@@ -97,6 +97,9 @@ RULES: dict[str, Rule] = dict(
         _rule("counter.reset", 2, "source", "A counter does not fall within a batch."),
         # ---- sharing, at the CMO alone
         _rule("batch.no_agreement", 3, "sharing", "A batch belongs to an agreement."),
+        _rule(
+            "batch.no_maker_number", 3, "sharing", "A transcribed batch bears its maker's number."
+        ),
         _rule("batch.two_agreements", 1, "sharing", "A batch belongs to one agreement only."),
         _rule("window.conflict", 1, "sharing", "The sources of an equipment window agree."),
         _rule("unit.not_agreed", 1, "sharing", "A value converts to the agreed unit."),

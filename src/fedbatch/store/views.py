@@ -42,6 +42,8 @@ RESULT_COLUMNS = (
     "absent",
     "raw",
     "value_status",
+    "basis",
+    "key",
 )
 _FOLD_AT_ONCE = 8192
 # A run of points is read whole: as many entries as one bundle has.
@@ -119,6 +121,31 @@ delete from identifier;
 delete from carried;
 delete from lot;
 """,
+    """
+alter table result add column basis text not null default '';
+alter table result add column key text not null default '';
+alter table batch add column basis text not null default '';
+create table replaced (
+    ledger text not null, idx integer not null, of_ledger text not null, type text not null,
+    key text not null, primary key (ledger, idx, of_ledger, type, key)
+) strict, without rowid;
+create index replaced_key on replaced (of_ledger, type, key);
+delete from cursor;
+delete from record;
+delete from result;
+delete from batch;
+delete from identifier;
+delete from carried;
+delete from lot;
+delete from series;
+delete from sealed;
+delete from points;
+""",
+)
+# A transcribed result that the maker's own record names shows no more; others name nothing away.
+_STANDS = (
+    "not (basis = 'transcribed' and exists (select 1 from replaced where of_ledger = result.ledger"
+    " and replaced.ledger <> result.ledger and type = 'result' and replaced.key = result.key))"
 )
 _TABLES = (
     "cursor",
@@ -131,6 +158,7 @@ _TABLES = (
     "series",
     "sealed",
     "points",
+    "replaced",
 )
 
 
@@ -152,6 +180,7 @@ class _Rows:
         self.lot: list[Row] = []
         self.series: list[Row] = []
         self.sealed: list[Row] = []
+        self.replaced: list[Row] = []
         self.points: dict[str, list[Any]] = {}
         self.runs: list[Row] = []
         self.status: list[tuple[str, int]] = []
@@ -279,15 +308,21 @@ class Views:
         gone = [place(ledger, index) for index in rows.gone]
         many("delete from record where ledger = ? and idx = ?", gone)
         many("delete from result where ledger = ? and idx = ?", gone)
+        many("delete from replaced where ledger = ? and idx = ?", gone)
+        many(
+            "insert or replace into replaced values (?, ?, ?, ?, ?)",
+            [row for row in rows.replaced if row[1] not in set(rows.gone)],
+        )
         many("insert into record values (?, ?, ?, ?, ?, ?, ?)", list(rows.record.values()))
         marks = ", ".join("?" * len(RESULT_COLUMNS))
         many(f"insert into result values ({marks})", list(rows.result.values()))  # noqa: S608 - question marks
         many(
-            "insert into batch values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set"
+            "insert into batch values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " on conflict do update set"
             " idx = excluded.idx, entry_id = excluded.entry_id, version = excluded.version,"
             " product = excluded.product, start = excluded.start, end = excluded.end,"
             " start_text = excluded.start_text, end_text = excluded.end_text,"
-            " state = excluded.state, size = excluded.size",
+            " state = excluded.state, size = excluded.size, basis = excluded.basis",
             rows.batch,
         )
         many("insert or replace into identifier values (?, ?, ?, ?)", rows.identifier)
@@ -308,6 +343,7 @@ class Views:
         """A withdrawn record leaves the views; of all but results, `record` says that it was there."""
         place = (ledger, index)
         self._database.execute("delete from result where ledger = ? and idx = ?", place)
+        self._database.execute("delete from replaced where ledger = ? and idx = ?", place)
         row = self._database.row("select type, key from record where ledger = ? and idx = ?", place)
         if row is None:
             return
@@ -323,9 +359,16 @@ class Views:
 
     # ---- reading
 
-    def results(self, where: str = "", values: Sequence[Any] = ()) -> list[Row]:
-        """Result rows in the order of RESULT_COLUMNS, oldest entry first."""
+    def results(
+        self, where: str = "", values: Sequence[Any] = (), *, replaced: bool = False
+    ) -> list[Row]:
+        """Result rows in the order of RESULT_COLUMNS, oldest entry first.
+
+        Transcribed ones that the maker's own have replaced come only where they are asked for.
+        """
         columns = ", ".join(RESULT_COLUMNS)
+        if not replaced:
+            where = f"{where} and {_STANDS}" if where else f"where {_STANDS}"
         sql = f"select {columns} from result {where} order by ledger, idx"  # noqa: S608 - our own words
         return self._database.rows(sql, values)
 
@@ -333,13 +376,14 @@ class Views:
         """Batch rows, oldest first.
 
         Columns: ledger, batch, idx, entry_id, version, product, start, end, start_text, end_text,
-        state, size, first.
+        state, size, first, basis.
         """
         return self._database.rows("select * from batch order by ledger, first")
 
     def result_counts(self) -> dict[str, int]:
         """How many results each batch has."""
-        return dict(self._database.rows("select batch, count(*) from result group by batch"))
+        sql = f"select batch, count(*) from result where {_STANDS} group by batch"  # noqa: S608 - our own words
+        return dict(self._database.rows(sql))
 
     def identifiers(self) -> list[Row]:
         """ledger, batch, system, value of every batch."""
@@ -411,6 +455,10 @@ def _fold_statement(ledger: str, index: int, statement: Statement, rows: _Rows) 
     if record.supersedes is not None and not isinstance(record, records.Sealed):
         # A corrected stretch counts on outside the correction's window (STANDARD S40).
         rows.replace(record.supersedes)
+    rows.replaced += [
+        (ledger, index, item.ledger or "", item.type or "", key_text(item.key))
+        for item in record.replaces
+    ]
     if isinstance(record, records.Result):
         source = heading.source.removeprefix("urn:fedbatch:source:")
         rows.result[index] = _result_row(ledger, index, heading.id, source, record)
@@ -453,6 +501,8 @@ def _result_row(ledger: str, index: int, entry_id: str, source: str, record: rec
         value.absent,
         value.raw,
         record.value_status or "provisional",
+        record.basis or "own",
+        key_text(keys.key_of(record, source=source)),
     )
 
 
@@ -512,6 +562,7 @@ def _fold_batch(ledger: str, index: int, entry_id: str, record: records.Batch, r
             record.state or "",
             size,
             index,
+            record.basis or "own",
         )
     )
     rows.identifier += [

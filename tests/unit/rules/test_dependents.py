@@ -144,3 +144,10 @@ def test_each_changed_entry_that_is_named_is_a_finding() -> None:
         "entry e5 names entry e1, superseded",
         "entry e5 names entry e2, superseded",
     ]
+
+
+def test_the_signature_of_an_agreements_earlier_version_stands() -> None:
+    next_ = replace(CHANGE, type="agreement", key=("ag-1",))
+    signed = [stated(signature("e1"), "signature")]
+    assert not list(dependent_findings([next_], signed))
+    assert list(dependent_findings([replace(next_, what="withdrawn")], signed))

@@ -227,3 +227,100 @@ def test_bounds_contain_what_lies_within_them() -> None:
     assert not contains(("1", "2", True), ("1", None, True))
     assert not contains(("1", "2", True), (None, "2", True))
     assert contains((None, None, True), (None, None, True))
+
+
+@pytest.mark.parametrize(
+    ("text", "comparator", "low", "high", "decimals", "verdict"),
+    [
+        # Below a half, to a whole: all become 0 or less; the half itself would become 1.
+        ("0.5", "<", None, "0", 0, "pass"),
+        ("0.5", "<=", None, "0", 0, "none"),
+        ("0.5", "<=", None, "1", 0, "pass"),
+        ("-0.5", "<", None, "-1", 0, "pass"),  # -0.51 becomes -1, and -0.5 too, away from zero
+        ("0", "<", None, "0", 0, "pass"),
+        ("1.5", "<", None, "1", 0, "pass"),
+        ("0.8", "<", None, "0", 0, "none"),
+        ("0.5", "<", "1", None, 0, "fail"),
+        ("0.5", "<=", "1", None, 0, "none"),
+        # The mirror image.
+        ("-0.5", ">", "0", None, 0, "pass"),
+        ("-0.5", ">=", "0", None, 0, "none"),
+        ("-0.5", ">=", "-1", None, 0, "pass"),
+        ("0.5", ">", "1", None, 0, "pass"),
+        ("0", ">", "0", None, 0, "pass"),
+        ("-1.5", ">", "-1", None, 0, "pass"),
+        ("-0.5", ">", None, "-1", 0, "fail"),
+        ("-0.5", ">=", None, "-1", 0, "none"),
+        # One to one decimal.
+        ("0.05", "<", None, "0.0", 1, "pass"),
+        ("0.05", "<=", None, "0.0", 1, "none"),
+        ("0.25", None, "0.3", "0.3", 1, "pass"),
+        ("-0.25", None, "-0.3", "-0.3", 1, "pass"),
+    ],
+)
+def test_rounding_of_what_lies_beside_a_half(
+    text: str,
+    comparator: Comparator | None,
+    low: str | None,
+    high: str | None,
+    decimals: int,
+    verdict: str,
+) -> None:
+    rounding = Rounding(kind="half_up", decimals=decimals)
+    assert judge(number(text, comparator), low, high, rounding=rounding) == verdict
+
+
+@pytest.mark.parametrize(
+    ("comparator", "low", "high", "inclusive", "verdict"),
+    [
+        ("<", None, "5", False, "pass"),
+        ("<=", None, "5", False, "none"),
+        ("<=", None, "5", True, "pass"),
+        ("<", "5", None, True, "fail"),
+        ("<=", "5", None, True, "none"),
+        ("<=", "5", None, False, "fail"),
+        (">", "5", None, False, "pass"),
+        (">=", "5", None, False, "none"),
+        (">=", "5", None, True, "pass"),
+        (">", None, "5", True, "fail"),
+        (">=", None, "5", True, "none"),
+        (">=", None, "5", False, "fail"),
+        ("~", None, None, True, "pass"),
+        ("~", "5", None, True, "none"),
+    ],
+)
+def test_comparators_at_the_bound_itself(
+    comparator: Comparator,
+    low: str | None,
+    high: str | None,
+    inclusive: bool,  # noqa: FBT001 - a table of cases
+    verdict: str,
+) -> None:
+    assert judge(number("5", comparator), low, high, inclusive=inclusive) == verdict
+
+
+def test_one_known_end_leaves_the_other_open() -> None:
+    assert judge(number("7"), None, "9", greatest="9") == "pass"
+    assert judge(number("7"), "5", None, greatest="9") == "none"
+    assert judge(number("7"), "5", None, least="5") == "pass"
+    assert judge(number("7"), None, "9", least="5") == "none"
+
+
+def test_exclusive_bound_between_two_steps_keeps_the_next_step() -> None:
+    rounding = Rounding(kind="half_up", decimals=0)
+    for text, low, high, verdict in (
+        ("1", "0.5", None, "pass"),  # 0.5 is no whole number: 1 is the first above it
+        ("1", "1", None, "fail"),
+        ("2", "1", None, "pass"),
+        ("1", None, "1.5", "pass"),
+        ("1", None, "1", "fail"),
+        ("0", None, "1", "pass"),
+    ):
+        value = number(text)
+        assert judge(value, low, high, inclusive=False, rounding=rounding) == verdict, text
+
+
+def test_numbers_of_38_digits_round_exactly() -> None:
+    long = "1234567890123456789012345678901234567.5"
+    above = "1234567890123456789012345678901234568"
+    assert judge(number(long), above, above, rounding=WHOLE) == "pass"

@@ -1,5 +1,6 @@
 """A sponsor begins alone, with e-mailed reports; later its CMO joins, and nothing starts over."""
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,10 +12,12 @@ import pytest
 
 from fedbatch.errors import ConflictError, RefusedError
 from fedbatch.node.agreement_files import check_agreement, read_checked, size_alone
+from fedbatch.node.backups import back_up, restore
 from fedbatch.node.drafting import draft_alone
 from fedbatch.node.exporting import export_ledger
 from fedbatch.node.findings import read_findings
 from fedbatch.node.importing import load_mappings
+from fedbatch.node.key_keeping import back_up_keys, restore_keys
 from fedbatch.node.overview import read_batches, read_status
 from fedbatch.node.reading import read_results
 from fedbatch.node.reviewing import withdraw_batch
@@ -457,3 +460,22 @@ def test_nobody_names_away_what_is_not_transcribed(world: World) -> None:
     forge(sponsor, AGREED, [envelope(sponsor, made.cmo, "result", data)])
     made.settle()
     assert ("B1", "ASSAY", "100.1", "own") in shown(made.cmo)
+
+
+def test_home_restored_while_it_is_alone_goes_on_at_once(world: World, tmp_path: Path) -> None:
+    """Nobody holds anything of it that could be missing here."""
+    sponsor = begin(world)
+    transcribe(sponsor, REPORT)
+    size = sponsor.home.ledgers(AGREED).ledgers()[0].size
+    back_up(sponsor.home, sponsor.person, tmp_path / "backup", lambda done, total: None)
+    sealed = tmp_path / "keys"
+    both = ("a first long passphrase", "a second long passphrase")
+    back_up_keys(sponsor.home, sponsor.person, sealed, both, cost=2**14)
+    sponsor.home.close()
+    shutil.rmtree(sponsor.home.path)
+    restore(tmp_path / "backup", sponsor.home.path, lambda done, total: None, clock=world.clock)
+    restore_keys(sponsor.home.path, sealed.read_bytes(), both, clock=world.clock)
+    sponsor.reopen()
+    transcribe(sponsor, [*REPORT, row("B4")])
+    assert sponsor.home.ledgers(AGREED).ledgers()[0].size > size
+    assert verify_home(sponsor.home).wrong == []

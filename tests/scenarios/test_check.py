@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -326,3 +328,14 @@ def test_other_peoples_files_are_checked_without_a_finding_of_severity_1(
     severities = {item["severity"] for table in told["tables"] for item in table["findings"]}
     assert 1 not in severities
     assert openpyxl.load_workbook(told["copy"], read_only=True).sheetnames[0] == "Findings"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_output_that_cannot_be_written_is_the_disks_fault_and_said(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", [["a", "b"], ["1", "2"], ["3", "4"]])
+    command = [sys.executable, "-m", "fedbatch", "check", str(path), "--no-copy"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 9
+    assert b"No space left on device" in done.stderr
+    assert b"fault of Fedbatch" not in done.stderr

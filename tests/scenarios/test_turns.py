@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fedbatch.errors import ConflictError
+from fedbatch.errors import BusyError
 from fedbatch.store.turns import turn
 from tests.scenarios.making import AGREED, are_equal, linked, row, write_table
 
@@ -43,7 +43,7 @@ def test_a_file_taken_in_and_shared_twice_at_once_stands_once(tmp_path: Path) ->
 def test_who_waits_too_long_is_told_and_writes_nothing(tmp_path: Path) -> None:
     path = tmp_path / ".turn"
     with turn(path, "import"):
-        with pytest.raises(ConflictError) as refusal, turn(path, "import", wait_s=0):
+        with pytest.raises(BusyError) as refusal, turn(path, "import", wait_s=0):
             pass
         assert refusal.value.code == "busy"
     with turn(path, "import", wait_s=0):

@@ -1,6 +1,8 @@
 """What a command prints: tables and sentences for people, one JSON object with `--json`."""
 
+import errno
 import functools
+import os
 import sys
 import tempfile
 import traceback
@@ -42,6 +44,9 @@ __all__ = [
 ]
 
 # 0 done; 1 done, and something was found or held back that a person must look at; 2 wrong usage.
+# What a disk says that has no room left, or takes nothing.
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+
 EXIT_CODES: dict[type[FedbatchError], int] = {
     InputError: 3,
     RefusedError: 4,
@@ -145,6 +150,17 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(130) from error
         except (typer.Exit, typer.Abort):
             raise
+        except BrokenPipeError as error:  # who read the output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from error
+        except OSError as error:
+            if error.errno not in _DISK:
+                _admit(error, as_json=bool(_argument(kwargs, "as_json")))
+                raise typer.Exit(OUR_FAULT) from error
+            said = StoreError(f"The output could not be written: {os.strerror(error.errno)}.")
+            note(f"fedbatch: {said} [{said.code}]")
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(exit_code(said)) from error
         except Exception as error:  # the outer loop of every command: a fault of ours, said as such
             _admit(error, as_json=bool(_argument(kwargs, "as_json")))
             raise typer.Exit(OUR_FAULT) from error

@@ -144,7 +144,8 @@ def _read_fitting(
     points = _read_points(path, mappings)
     if points is not None:
         return points
-    layouts = list(dict.fromkeys([TableLayout(), *(item.layout for item in mappings)]))
+    # What a mapping states comes first: then nothing of it has to be found out and reported.
+    layouts = list(dict.fromkeys([*(item.layout for item in mappings), TableLayout()]))
     seen: list[tuple[Reading, TableLayout]] = []
     problem: InputError | None = None
     for layout in layouts:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fedbatch.errors import ConflictError
+from fedbatch.errors import BusyError
 
 __all__ = ["turn"]
 
@@ -29,17 +29,17 @@ def turn(path: Path, what: str, *, wait_s: float = WAIT_S_MAX) -> Iterator[None]
         wait_s: how long to wait.
 
     Raises:
-        ConflictError: `busy`: somebody held it all the while.
+        BusyError: somebody held it all the while.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         end = time.monotonic() + wait_s
         while not _is_taken(descriptor):
             if time.monotonic() >= end:
-                raise ConflictError(
+                raise BusyError(
                     f"Another {what} of this home has been under way for {wait_s:.0f} s: let it end, "
                     "then try again.",
-                    code="busy",
+                    retry_after_s=wait_s,
                 )
             time.sleep(_LOOK_S)  # noqa: TID251 - waits for another process
         yield

@@ -180,3 +180,21 @@ def test_changes_of_keys_travel_in_the_folder(
     for node in (cmo, sponsor):
         assert verify_home(node.home).wrong == []
     world.close()
+
+
+def test_a_link_in_place_of_the_own_folder_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    world, stick, elsewhere = World(tmp_path), tmp_path / "stick", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept").write_text("mine")
+    try:
+        cmo, sponsor = paired(world, stick)
+        carry_both(cmo, sponsor, stick)
+        for node in (cmo, sponsor):
+            (own,) = [path for path in stick.glob(f"**/{node.party}*") if path.is_dir()][:1]
+            shutil.rmtree(own)
+            own.symlink_to(elsewhere, target_is_directory=True)
+            carry(node.home, stick, "u-1")
+            assert not own.is_symlink()
+        assert [path.name for path in elsewhere.iterdir()] == ["kept"]
+    finally:
+        world.close()

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 
 import msgspec
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -107,14 +108,55 @@ def _plain(value: object) -> object:
 def show_table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", right: str = ""
 ) -> None:
-    """A table; `right` names the columns set flush right, by their first letters' positions."""
+    """A table; `right` names the columns set flush right.
+
+    No word is broken: where the longest words of all columns do not fit side by side, each row is
+    written as a block, a line for each column.
+    """
+    cells = [[visible(item, "") or "–" for item in row] for row in rows]
+    widths = _widths([columns, *cells], _console.width)
+    if widths is None:
+        _show_blocks(columns, cells, title)
+        return
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
-    for column in columns:
+    for column, width in zip(columns, widths, strict=True):
         justify = "right" if column in right.split(",") else "left"
-        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type] # rich's literals
-    for row in rows:
-        table.add_row(*(Text(visible(item, "")) if item else "–" for item in row))
+        table.add_column(column, justify=justify, overflow="fold", width=width)  # type: ignore[arg-type] # rich's literals
+    for row in cells:
+        table.add_row(*map(Text, row))
     _console.print(table)
+
+
+def _widths(rows: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """A width for each column in which no word is broken, or None where there is no room for that."""
+    columns = list(zip(*rows, strict=True))
+    widths = [max(cell_len(word) for cell in column for word in cell.split()) for column in columns]
+    wanted = [max(map(cell_len, column)) for column in columns]
+    spare = room - sum(widths) - 2 * (len(columns) - 1)
+    if spare < 0:
+        return None
+    # Whoever wants least is served first, so that one long sentence takes what is left.
+    order = sorted(range(len(columns)), key=lambda at: wanted[at] - widths[at])
+    for served, at in enumerate(order):
+        more = min(wanted[at] - widths[at], spare // (len(order) - served))
+        widths[at] += more
+        spare -= more
+    return widths
+
+
+def _show_blocks(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
+    if title:
+        _console.print(Text(title, style="italic"))
+    label = max(map(cell_len, columns))
+    for number, row in enumerate(rows):
+        if number:
+            _console.print()
+        grid = Table(box=None, pad_edge=False, show_header=False)
+        grid.add_column(width=label)
+        grid.add_column(overflow="fold")
+        for column, cell in zip(columns, row, strict=True):
+            grid.add_row(column, Text(cell))
+        _console.print(grid)
 
 
 def check_reason(reason: str) -> None:

@@ -104,6 +104,8 @@ class Folder:
         (aside / _KEYS).write_bytes(exchange.own_key_records(self.party)[0])
         number = int(self._numbers().get("written", 0)) + 1
         self._seal(aside, overview, number)
+        if target.is_symlink():
+            target.unlink()  # what it points to is somebody else's
         shutil.rmtree(target, ignore_errors=True)
         aside.rename(target)
         self._remember("written", number)

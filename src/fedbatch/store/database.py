@@ -10,6 +10,7 @@ tables whose last column is `row_hash`, and `find_damage` hashes every such row 
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,7 @@ Row = tuple[Any, ...]
 # SQLite's WAL-reset corruption: fixed in 3.51.3; https://www.sqlite.org/wal.html#walresetbug
 _SAFE_VERSION = (3, 51, 3)
 _PAGE_BYTES_MIN = 512
+_NO_WRITING = " The folder may not be written to by this user: reading needs it too, for the log."
 _BUSY_MS = 10_000
 _BACK_OFF_S = 1.0
 # What reading damaged bytes can raise: text that is no UTF-8, a number where bytes were, no such row.
@@ -339,5 +341,6 @@ class Database:
             return IntegrityError(f"{name} is damaged: {error}", code="store.damaged")
         if isinstance(error, apsw.IOError | apsw.FullError | apsw.NoMemError | apsw.CantOpenError):
             self._poisoned = str(error)
-            return StoreError(f"{name} could not be read or written: {error}")
+            advice = "" if os.access(self._path.parent, os.W_OK) else _NO_WRITING
+            return StoreError(f"{name} could not be read or written: {error}.{advice}")
         return StoreError(f"{name}: {error}")

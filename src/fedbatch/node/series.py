@@ -37,11 +37,13 @@ __all__ = [
     "SeriesLine",
     "every_series",
     "late_stretches",
+    "live_entries",
     "load_series",
     "overlay",
     "point_rows",
     "read_lines",
     "reckon",
+    "sealed_entries",
     "sealed_stretches",
     "sealed_until",
     "series_block",
@@ -134,7 +136,7 @@ def series_block(
 
 def reckon(home: Home, item: BatchSeries) -> tuple[Block, list[Conflict]]:
     """The points of a series that show, and where its tellings differ."""
-    sealed = _sealed(home, item)
+    sealed = sealed_entries(home, item)
     pieces = [_piece(home, item, index, record) for index, record in sealed]
     pieces += _live_pieces(home, item, [record for _, record in sealed])
     return counted(pieces, item.series.precedence)
@@ -142,14 +144,14 @@ def reckon(home: Home, item: BatchSeries) -> tuple[Block, list[Conflict]]:
 
 def sealed_until(home: Home, item: BatchSeries) -> int | None:
     """Up to when (µs) a series is complete; None where nothing is sealed."""
-    return max((micros(r.complete_until) for _, r in _sealed(home, item)), default=None)
+    return max((micros(r.complete_until) for _, r in sealed_entries(home, item)), default=None)
 
 
 def sealed_stretches(home: Home, item: BatchSeries) -> list[tuple[int, int, str]]:
     """From, to (µs) and the segment's SHA-256 of each sealed stretch."""
     return [
         (micros(record.from_), micros(record.to), record.segment.sha256)
-        for _, record in _sealed(home, item)
+        for _, record in sealed_entries(home, item)
     ]
 
 
@@ -157,7 +159,7 @@ def late_stretches(home: Home, item: BatchSeries) -> tuple[tuple[int, int, int],
     """Stretches that were sealed late: from, to (µs), how many points."""
     return tuple(
         (micros(record.first), micros(record.last), record.count)
-        for _, record in _sealed(home, item)
+        for _, record in sealed_entries(home, item)
         if record.late
     )
 
@@ -173,7 +175,8 @@ def every_series(home: Home, known: KnownAgreement) -> Iterator[BatchSeries]:
             yield BatchSeries(agreement=known.agreement, ledger=ledger, batch=name, series=record)
 
 
-def _sealed(home: Home, item: BatchSeries) -> list[tuple[int, records.Sealed]]:
+def sealed_entries(home: Home, item: BatchSeries) -> list[tuple[int, records.Sealed]]:
+    """The entries that seal stretches of a series, with their indexes, in the ledger's order."""
     store = home.ledgers(item.agreement)
     found = []
     for index in home.views(item.agreement).sealed(item.ledger, item.series.series):
@@ -195,8 +198,10 @@ def _piece(home: Home, item: BatchSeries, index: int, record: records.Sealed) ->
     )
 
 
-def _live_pieces(home: Home, item: BatchSeries, sealed: Sequence[records.Sealed]) -> list[Piece]:
-    """Inline points that may not be sealed yet; those that are come out equal and add nothing."""
+def live_entries(
+    home: Home, item: BatchSeries, sealed: Sequence[records.Sealed]
+) -> list[tuple[int, records.Points]]:
+    """Entries of inline points that may not be sealed yet, with their indexes."""
     live = [record for record in sealed if record.entries is not None]
     first = max((record.entries.first for record in live if record.entries), default=0)
     until = max((micros(record.complete_until) for record in live), default=0)
@@ -212,6 +217,12 @@ def _live_pieces(home: Home, item: BatchSeries, sealed: Sequence[records.Sealed]
                 for index, record in _points_in(store, item, start, last)
                 if index >= first or micros(record.base) >= until
             ]
+    return found
+
+
+def _live_pieces(home: Home, item: BatchSeries, sealed: Sequence[records.Sealed]) -> list[Piece]:
+    """Inline points that may not be sealed yet; those that are come out equal and add nothing."""
+    found = live_entries(home, item, sealed)
     if not found:
         return []
     block = decode_points(item.series, [record for _, record in found])

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from fedbatch.errors import InputError
 from fedbatch.node.home import Home
+from fedbatch.node.journal_series import own_name, own_series
 from fedbatch.node.reading import batch_numbers
 from fedbatch.ports import KnownAgreement
 from fedbatch.series.align import BY_CLOCK, Alignment, along_step, buckets, from_anchor
@@ -244,9 +245,16 @@ def _points_in(
 
 
 def read_lines(home: Home, batch: str, *, agreement: str | None = None) -> list[SeriesLine]:
-    """Every parameter of a batch's series in one line each."""
+    """Every parameter of a batch's series in one line each.
+
+    Where no agreement has the batch, those of the own journal: their `agreement` is "" and their
+    `code` the parameter's name there.
+
+    Raises:
+        InputError: no such batch.
+    """
     lines = []
-    for item in load_series(home, batch, agreement):
+    for item in _shared(home, batch, agreement):
         block = series_block(home, item)
         until = sealed_until(home, item)
         for parameter in item.series.parameters:
@@ -254,6 +262,33 @@ def read_lines(home: Home, batch: str, *, agreement: str | None = None) -> list[
             if name in block.columns:
                 points = column_points(block, name)
                 lines.append(_line(item, parameter, points, until))
+    return lines or _own_lines(home, batch, agreement)
+
+
+def _shared(home: Home, batch: str, agreement: str | None) -> list[BatchSeries]:
+    """The series of a batch in ledgers; none where the own journal alone has it.
+
+    Raises:
+        InputError: no such batch in either.
+    """
+    try:
+        return load_series(home, batch, agreement)
+    except InputError as error:
+        if error.code != "batch.unknown" or agreement or not own_series(home, batch):
+            raise
+        return []
+
+
+def _own_lines(home: Home, batch: str, agreement: str | None) -> list[SeriesLine]:
+    lines = []
+    for own in own_series(home, batch) if agreement is None else ():
+        item = BatchSeries(agreement="", ledger="", batch=batch, series=own.series)
+        until = micros(own.complete_until) if own.complete_until else None
+        for parameter, named in zip(own.series.parameters, own.parameters, strict=True):
+            name = column_name(parameter.code, parameter.role)
+            if name in own.block.columns:
+                line = _line(item, parameter, column_points(own.block, name), until)
+                lines.append(msgspec.structs.replace(line, code=own_name(named)))
     return lines
 
 
@@ -318,21 +353,26 @@ def point_rows(
 ) -> list[PointRow]:
     """Every point of one parameter of a batch, in order of time.
 
+    Where no agreement has the batch, `code` is the parameter's term or name in the own journal.
+
     Raises:
         InputError: no such batch, or no such parameter of it.
     """
     rows: list[PointRow] | None = None
-    for item in load_series(home, batch, agreement):
+    first = micros(from_, "--from") if from_ else EARLIEST
+    last = micros(to, "--to") if to else LATEST
+    found = _shared(home, batch, agreement)
+    for item in found:
         for parameter in item.series.parameters:
             if parameter.code == code and role in {None, parameter.role}:
                 name = column_name(parameter.code, parameter.role)
                 block = series_block(home, item, names=[name])
-                part = between(
-                    block,
-                    micros(from_, "--from") if from_ else EARLIEST,
-                    micros(to, "--to") if to else LATEST,
-                )
-                rows = (rows or []) + _rows(part, name, parameter.unit)
+                rows = (rows or []) + _rows(between(block, first, last), name, parameter.unit)
+    for own in own_series(home, batch) if not found and agreement is None else ():
+        for at, named in enumerate(own.parameters):
+            if code in {named.term, own_name(named)} and role in {None, named.role}:
+                part = between(own.block, first, last)
+                rows = (rows or []) + _rows(part, column_name(str(at), named.role), named.unit)
     if rows is None:
         raise InputError(
             "a parameter of the batch's series",

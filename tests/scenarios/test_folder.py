@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 
+from fedbatch.errors import ConflictError
 from fedbatch.node.carrying import answer_into_folder, carry
 from fedbatch.node.importing import load_mappings
 from fedbatch.node.key_changes import change_key_of
@@ -146,6 +147,55 @@ def test_an_older_folder_is_refused_and_stops_no_ledger(tmp_path: Path, stick: P
     (carried,) = carry(sponsor.home, stick, "u-1").values()
     assert "folder.older" in carried.refusals[0]
     assert all(not row.stopped for row in sponsor.home.ledgers(AGREED).ledgers())
+    world.close()
+
+
+def test_accepting_again_leaves_a_confirmed_link_as_it_is(tmp_path: Path, stick: Path) -> None:
+    world = World(tmp_path)
+    cmo, sponsor = paired(world, stick)
+    carry_both(cmo, sponsor, stick, 2)
+    before = [node.home.node.partners() for node in (cmo, sponsor)]
+    again = pairing.invite(sponsor.home.pairing, "u-1", "ab" * 16, "", is_by_folder=True)
+    with pytest.raises(ConflictError, match="already paired with") as refused:
+        answer_into_folder(cmo.home, again, stick)
+    assert refused.value.code == "pairing.paired"
+    assert not list(cmo.home.path.glob("invitation-*.json"))
+    carried = carry_both(cmo, sponsor, stick)
+    assert [text for item in carried for text in item.refusals] == []
+    assert [node.home.node.partners() for node in (cmo, sponsor)] == before
+    world.close()
+
+
+def test_two_answers_before_the_confirmation_undo_nothing_after_it(
+    tmp_path: Path, stick: Path
+) -> None:
+    world = World(tmp_path)
+    cmo, sponsor = world.node("cmo"), world.node("sponsor")
+    for code in ("ab" * 16, "cd" * 16):
+        invitation = pairing.invite(sponsor.home.pairing, "u-1", code, "", is_by_folder=True)
+        answer_into_folder(cmo.home, invitation, stick)
+    first, late = sorted((stick / "pairing").glob("*.answer"))
+    kept = late.rename(tmp_path / late.name)
+    for node in (sponsor, cmo):
+        carry(node.home, stick, "u-1")
+    for node, other in ((cmo, sponsor), (sponsor, cmo)):
+        pairing.confirm(node.home.pairing, node.home.partner_named(other.party), "u-1")
+    kept.rename(stick / "pairing" / late.name)
+    carry_both(cmo, sponsor, stick, 2)
+    assert first.exists()
+    for node in (cmo, sponsor):
+        assert all(partner.confirmed_here for partner in node.home.node.partners())
+    world.close()
+
+
+def test_a_node_does_not_accept_its_own_invitation(tmp_path: Path, stick: Path) -> None:
+    world = World(tmp_path)
+    sponsor = world.node("sponsor")
+    own = pairing.invite(sponsor.home.pairing, "u-1", "ab" * 16, "", is_by_folder=True)
+    with pytest.raises(ConflictError, match="this is your own invitation") as refused:
+        answer_into_folder(sponsor.home, own, stick)
+    assert refused.value.code == "pairing.self"
+    assert list(stick.iterdir()) == []
     world.close()
 
 

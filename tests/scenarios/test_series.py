@@ -72,6 +72,21 @@ def test_points_of_a_file_are_read_by_the_partner_as_they_stand(made: Link) -> N
         assert verify_home(node.home).wrong == []
 
 
+def test_a_reader_gets_the_rows_of_its_codes_and_is_told_which_there_are(made: Link) -> None:
+    blank = line("06:00:10", speed="").replace(";4.2;", ";4.3;")
+    deliver(made, line("06:00:00"), blank, line("06:00:20"))
+    with fedbatch.open(made.sponsor.home.path) as reader:
+        assert reader.series("B1").num_rows == 3
+        chosen = reader.series("B1", codes=("PRESS.SPEED",))
+        assert chosen.column_names == ["time", "PRESS.SPEED.PV"]
+        assert chosen.num_rows == 2
+        with pytest.raises(InputError, match=r"PRESS\.FORCE\.MAIN"):
+            reader.series("B1", codes=("NOPE",))
+        for code, role in (("NOPE", "PV"), ("PRESS.SPEED", "SP")):
+            with pytest.raises(InputError, match=r"PRESS\.FORCE\.MAIN\.PV"):
+                reader.overlay(code, role=role)
+
+
 def test_the_same_file_again_writes_nothing(made: Link) -> None:
     deliver(made, line("06:00:00"), line("06:00:10"))
     journal = list(made.cmo.home.journal.scan())

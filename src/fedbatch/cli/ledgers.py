@@ -1,10 +1,11 @@
 """results, provenance, verify: what is known, where it came from, and whether it holds."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from fedbatch.cli.output import HomeOption, Json, guarded, say, show_json, show_table
+from fedbatch.errors import InputError
 
 __all__ = ["add_to"]
 
@@ -71,21 +72,59 @@ def provenance(
 ) -> None:
     """Where a value came from: file, cell and original text, or the writer's commitment to them.
 
-    JSON: {provenance: [{where, shown, origins: [text]}]}
+    Of a series (by code, `<code>.<role>` or term): which segments and which live entries hold its
+    points, who posted them under which agreement, from which files, and whether the points are those
+    that were signed.
+
+    JSON: {provenance: [{where, shown, origins: [text]}], series: [{agreement, agreement_name, batch,
+    code, role, unit, ledger, posted_by, stretches: [{kind, entry, index, last_entry, last_index, from,
+    to, points, count, points_hash, segment, late, corrects: [text], signed_under, verified,
+    countersigned, origins: [text]}]}]}
     """
     from fedbatch.node.home import Home
     from fedbatch.node.reading import read_provenance
     from fedbatch.node.settings import find_home
+    from fedbatch.node.tracing import read_series_provenance
 
     with Home(find_home(home)) as here:
-        lines = read_provenance(here, batch, code)
+        series = read_series_provenance(here, batch, code)
+        try:
+            lines = read_provenance(here, batch, code)
+        except InputError as error:
+            if error.code != "result.unknown" or not series:
+                raise
+            lines = []
     if as_json:
-        show_json({"provenance": lines})
+        show_json({"provenance": lines, "series": series})
         return
     for line in lines:
         say(f"{line.where}: {line.shown}")
         for text in line.origins:
             say(f"  {text}")
+    for item in series:
+        _say_series(item)
+
+
+def _say_series(item: Any) -> None:  # a SeriesOrigin; its module is loaded when called
+    say(
+        f"batch {item.batch}, series {item.code} {item.role} in {item.ledger}: "
+        f"posted by {item.posted_by} under {item.agreement_name}"
+    )
+    for one in item.stretches:
+        entries = f"entry {one.index} ({one.entry})"
+        if one.last_entry:
+            entries = f"entries {one.index} ({one.entry}) to {one.last_index} ({one.last_entry})"
+        points = f"{one.points:,} points" if one.points >= 0 else "points unknown"
+        late = ", late" if one.late else ""
+        say(f"  {one.kind}{late}, {entries}: {one.from_} to {one.to}, {points}")
+        if one.kind == "segment":
+            say(f"    {one.count:,} points of all parameters, segment {one.segment[:16]}…")
+        receipt = "countersigned" if one.countersigned else "not countersigned yet"
+        say(f"    points hash {one.points_hash[:16]}…, verified: {one.verified}; {receipt}")
+        if one.corrects:
+            say(f"    corrects {', '.join(one.corrects)}")
+        for text in one.origins:
+            say(f"    {text}")
 
 
 @guarded

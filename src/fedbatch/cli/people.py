@@ -133,7 +133,7 @@ def accept(
     """Accept a partner's invitation: its node is dialled, and both keys are pinned.
 
     With --folder the answer is a file that travels; `fedbatch sync --folder` on both sides does the
-    rest.
+    rest. An invitation of this node's own, or of a partner that is confirmed, is refused.
 
     JSON: {partner, party, ours, theirs}
     """
@@ -155,8 +155,8 @@ def accept(
                 say("`fedbatch sync --folder`, and back; then run it here too.")
             return
         invited = pairing.read_invitation(content, here.clock.seconds())
-        certificate = fetch_certificate(invited.address, invited.tls_sha256)
         answer = pairing.answer_invitation(here.pairing, invited)
+        certificate = fetch_certificate(invited.address, invited.tls_sha256)
         reply = anyio.run(call_pairing, invited.address, certificate, answer)
         partner = pairing.take_answer(here.pairing, invited, reply, certificate, officer.person)
         _show_fingerprints(here.keys.public("identity"), partner, as_json=as_json)

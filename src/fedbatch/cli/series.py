@@ -30,7 +30,8 @@ def series(
     """Series of a batch: a line each with extremes and shape, or the points of one parameter.
 
     What is sealed and what came live since are shown as one; a blank in the shape is a stretch in
-    which nothing was measured.
+    which nothing was measured. Of a batch that no agreement has yet, the journal's own series are
+    shown, by their terms; `agreement` is then empty.
 
     JSON: {series: [{agreement, batch, code, role, unit, points, marked, first, last, least,
     greatest, newest, model, sealed_until, drawn}]}; with a code {points: [{time, number, unit,
@@ -86,6 +87,8 @@ def series(
     first, last = min(line.first for line in lines), max(line.last for line in lines)
     sealed = max(line.sealed_until for line in lines)
     say(f"From {first} to {last}; sealed until {sealed or 'nothing yet'}. Provisional.")
+    if not any(line.agreement for line in lines):
+        say("From this node's journal. Nothing of it is shared: no agreement covers it yet.")
 
 
 def add_to(app: typer.Typer) -> None:

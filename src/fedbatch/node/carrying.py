@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from fedbatch.errors import FedbatchError, InputError
+from fedbatch.errors import ConflictError, FedbatchError, InputError
 from fedbatch.node.home import Home
 from fedbatch.peers.folder import Carried, Folder
 from fedbatch.ports import Partner
@@ -77,7 +77,11 @@ def _pair(home: Home, root: Path, by: str) -> None:
             continue
         invited = pairing.read_invitation(own.read_bytes(), home.clock.seconds())
         reply_content = canonical.parse(_small(path), pairing.Answer, "pairing")
-        pairing.take_answer(home.pairing, invited, reply_content, "", by)
+        try:
+            pairing.take_answer(home.pairing, invited, reply_content, "", by)
+        except ConflictError as error:
+            if error.code != "pairing.paired":
+                raise
         own.unlink()
 
 

@@ -1,14 +1,18 @@
 """Series of batches as a node knows them: sealed stretches and what came since, reckoned together."""
 
+import functools
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fedbatch.errors import InputError
 from fedbatch.node.home import Home
+from fedbatch.node.journal_series import own_name, own_series
 from fedbatch.node.reading import batch_numbers
 from fedbatch.ports import KnownAgreement
 from fedbatch.series.align import BY_CLOCK, Alignment, along_step, buckets, from_anchor
@@ -37,11 +41,13 @@ __all__ = [
     "SeriesLine",
     "every_series",
     "late_stretches",
+    "live_entries",
     "load_series",
     "overlay",
     "point_rows",
     "read_lines",
     "reckon",
+    "sealed_entries",
     "sealed_stretches",
     "sealed_until",
     "series_block",
@@ -134,7 +140,7 @@ def series_block(
 
 def reckon(home: Home, item: BatchSeries) -> tuple[Block, list[Conflict]]:
     """The points of a series that show, and where its tellings differ."""
-    sealed = _sealed(home, item)
+    sealed = sealed_entries(home, item)
     pieces = [_piece(home, item, index, record) for index, record in sealed]
     pieces += _live_pieces(home, item, [record for _, record in sealed])
     return counted(pieces, item.series.precedence)
@@ -142,14 +148,14 @@ def reckon(home: Home, item: BatchSeries) -> tuple[Block, list[Conflict]]:
 
 def sealed_until(home: Home, item: BatchSeries) -> int | None:
     """Up to when (µs) a series is complete; None where nothing is sealed."""
-    return max((micros(r.complete_until) for _, r in _sealed(home, item)), default=None)
+    return max((micros(r.complete_until) for _, r in sealed_entries(home, item)), default=None)
 
 
 def sealed_stretches(home: Home, item: BatchSeries) -> list[tuple[int, int, str]]:
     """From, to (µs) and the segment's SHA-256 of each sealed stretch."""
     return [
         (micros(record.from_), micros(record.to), record.segment.sha256)
-        for _, record in _sealed(home, item)
+        for _, record in sealed_entries(home, item)
     ]
 
 
@@ -157,7 +163,7 @@ def late_stretches(home: Home, item: BatchSeries) -> tuple[tuple[int, int, int],
     """Stretches that were sealed late: from, to (µs), how many points."""
     return tuple(
         (micros(record.first), micros(record.last), record.count)
-        for _, record in _sealed(home, item)
+        for _, record in sealed_entries(home, item)
         if record.late
     )
 
@@ -173,7 +179,8 @@ def every_series(home: Home, known: KnownAgreement) -> Iterator[BatchSeries]:
             yield BatchSeries(agreement=known.agreement, ledger=ledger, batch=name, series=record)
 
 
-def _sealed(home: Home, item: BatchSeries) -> list[tuple[int, records.Sealed]]:
+def sealed_entries(home: Home, item: BatchSeries) -> list[tuple[int, records.Sealed]]:
+    """The entries that seal stretches of a series, with their indexes, in the ledger's order."""
     store = home.ledgers(item.agreement)
     found = []
     for index in home.views(item.agreement).sealed(item.ledger, item.series.series):
@@ -195,8 +202,10 @@ def _piece(home: Home, item: BatchSeries, index: int, record: records.Sealed) ->
     )
 
 
-def _live_pieces(home: Home, item: BatchSeries, sealed: Sequence[records.Sealed]) -> list[Piece]:
-    """Inline points that may not be sealed yet; those that are come out equal and add nothing."""
+def live_entries(
+    home: Home, item: BatchSeries, sealed: Sequence[records.Sealed]
+) -> list[tuple[int, records.Points]]:
+    """Entries of inline points that may not be sealed yet, with their indexes."""
     live = [record for record in sealed if record.entries is not None]
     first = max((record.entries.first for record in live if record.entries), default=0)
     until = max((micros(record.complete_until) for record in live), default=0)
@@ -212,6 +221,12 @@ def _live_pieces(home: Home, item: BatchSeries, sealed: Sequence[records.Sealed]
                 for index, record in _points_in(store, item, start, last)
                 if index >= first or micros(record.base) >= until
             ]
+    return found
+
+
+def _live_pieces(home: Home, item: BatchSeries, sealed: Sequence[records.Sealed]) -> list[Piece]:
+    """Inline points that may not be sealed yet; those that are come out equal and add nothing."""
+    found = live_entries(home, item, sealed)
     if not found:
         return []
     block = decode_points(item.series, [record for _, record in found])
@@ -233,9 +248,16 @@ def _points_in(
 
 
 def read_lines(home: Home, batch: str, *, agreement: str | None = None) -> list[SeriesLine]:
-    """Every parameter of a batch's series in one line each."""
+    """Every parameter of a batch's series in one line each.
+
+    Where no agreement has the batch, those of the own journal: their `agreement` is "" and their
+    `code` the parameter's name there.
+
+    Raises:
+        InputError: no such batch.
+    """
     lines = []
-    for item in load_series(home, batch, agreement):
+    for item in _shared(home, batch, agreement):
         block = series_block(home, item)
         until = sealed_until(home, item)
         for parameter in item.series.parameters:
@@ -243,6 +265,33 @@ def read_lines(home: Home, batch: str, *, agreement: str | None = None) -> list[
             if name in block.columns:
                 points = column_points(block, name)
                 lines.append(_line(item, parameter, points, until))
+    return lines or _own_lines(home, batch, agreement)
+
+
+def _shared(home: Home, batch: str, agreement: str | None) -> list[BatchSeries]:
+    """The series of a batch in ledgers; none where the own journal alone has it.
+
+    Raises:
+        InputError: no such batch in either.
+    """
+    try:
+        return load_series(home, batch, agreement)
+    except InputError as error:
+        if error.code != "batch.unknown" or agreement or not own_series(home, batch):
+            raise
+        return []
+
+
+def _own_lines(home: Home, batch: str, agreement: str | None) -> list[SeriesLine]:
+    lines = []
+    for own in own_series(home, batch) if agreement is None else ():
+        item = BatchSeries(agreement="", ledger="", batch=batch, series=own.series)
+        until = micros(own.complete_until) if own.complete_until else None
+        for parameter, named in zip(own.series.parameters, own.parameters, strict=True):
+            name = column_name(parameter.code, parameter.role)
+            if name in own.block.columns:
+                line = _line(item, parameter, column_points(own.block, name), until)
+                lines.append(msgspec.structs.replace(line, code=own_name(named)))
     return lines
 
 
@@ -307,21 +356,26 @@ def point_rows(
 ) -> list[PointRow]:
     """Every point of one parameter of a batch, in order of time.
 
+    Where no agreement has the batch, `code` is the parameter's term or name in the own journal.
+
     Raises:
         InputError: no such batch, or no such parameter of it.
     """
     rows: list[PointRow] | None = None
-    for item in load_series(home, batch, agreement):
+    first = micros(from_, "--from") if from_ else EARLIEST
+    last = micros(to, "--to") if to else LATEST
+    found = _shared(home, batch, agreement)
+    for item in found:
         for parameter in item.series.parameters:
             if parameter.code == code and role in {None, parameter.role}:
                 name = column_name(parameter.code, parameter.role)
                 block = series_block(home, item, names=[name])
-                part = between(
-                    block,
-                    micros(from_, "--from") if from_ else EARLIEST,
-                    micros(to, "--to") if to else LATEST,
-                )
-                rows = (rows or []) + _rows(part, name, parameter.unit)
+                rows = (rows or []) + _rows(between(block, first, last), name, parameter.unit)
+    for own in own_series(home, batch) if not found and agreement is None else ():
+        for at, named in enumerate(own.parameters):
+            if code in {named.term, own_name(named)} and role in {None, named.role}:
+                part = between(own.block, first, last)
+                rows = (rows or []) + _rows(part, column_name(str(at), named.role), named.unit)
     if rows is None:
         raise InputError(
             "a parameter of the batch's series",
@@ -358,21 +412,39 @@ def _rows(block: Block, name: str, unit: str) -> list[PointRow]:
 def series_table(home: Home, batch: str, *, codes: Sequence[str] = ()) -> pa.Table:
     """A batch's series as one table: `time` (µs, UTC), a column `<code>.<role>` each.
 
-    Numbers stay exact decimals, null where there is none; `q.` and `raw.` columns stand beside a
-    parameter where a point is not good or says more than its number. A field's metadata has the unit.
+    With `codes`, the rows in which one of them has a point. Numbers stay exact decimals, null where
+    there is none; `q.` and `raw.` columns stand beside a parameter where a point is not good or says
+    more than its number. A field's metadata has the unit.
+
+    Raises:
+        InputError: `series.parameter`: a code that no series of the batch has.
     """
     tables = []
-    for item in load_series(home, batch):
+    loaded = load_series(home, batch)
+    known = {p.code for item in loaded for p in item.series.parameters}
+    for code in codes:
+        if code not in known:
+            raise _no_parameter(code, known)
+    for item in loaded:
         names = [
             column_name(p.code, p.role)
             for p in item.series.parameters
             if not codes or p.code in codes
         ]
         units = {column_name(p.code, p.role): p.unit for p in item.series.parameters}
-        tables.append(arrow_table(series_block(home, item, names=names), units))
+        table = arrow_table(series_block(home, item, names=names), units)
+        tables.append(_with_points(table) if codes else table)
     if not tables:
         return pa.table({"time": pa.array([], pa.timestamp("us", "UTC"))})
     return pa.concat_tables(tables, promote_options="default")
+
+
+def _with_points(table: pa.Table) -> pa.Table:
+    """The rows that say something besides their time."""
+    if not table.num_columns > 1:
+        return table.slice(0, 0)
+    said = [pc.is_valid(table.column(name)) for name in table.column_names if name != "time"]
+    return table.filter(functools.reduce(pc.or_, said))
 
 
 def overlay(
@@ -387,8 +459,10 @@ def overlay(
     """One parameter of many batches on one axis; see `Reader.overlay`."""
     lines: list[tuple[ColumnPoints, Alignment]] = []
     named: list[tuple[str, str]] = []
+    known: set[str] = set()
+    name = column_name(code, role)
     for item in _every_series(home, batches):
-        name = column_name(code, role)
+        known |= {column_name(p.code, p.role) for p in item.series.parameters}
         if not any((p.code, p.role) == (code, role) for p in item.series.parameters):
             continue
         block = series_block(home, item, names=[name])
@@ -397,6 +471,8 @@ def overlay(
         if points.times.size and alignment is not None:
             lines.append((points, alignment))
             named.append((item.agreement, item.batch))
+    if name not in known:
+        raise _no_parameter(name, known)
     last = 1.0 if step else max((_length(*line) for line in lines), default=1.0)
     found = buckets(lines, 0.0, last, count)
     positions = np.linspace(0.0, last, count, endpoint=False) / (1 if step else _SECOND)
@@ -411,6 +487,16 @@ def overlay(
                 for what in ("least", "mean", "greatest")
             },
         }
+    )
+
+
+def _no_parameter(name: str, known: AbstractSet[str]) -> InputError:
+    return InputError(
+        "a parameter of a series that is known here",
+        where="code",
+        found=name,
+        advice=f"Known are {', '.join(sorted(known))}." if known else "No series is known here.",
+        code="series.parameter",
     )
 
 

@@ -177,7 +177,12 @@ def _proof(code: str, inviter_sha256: str, introduction: Introduction) -> str:
 
 
 def answer_invitation(pairing: Pairing, invitation: InvitationText) -> Answer:
-    """The invited node's answer: its introduction and the proof over both identity keys."""
+    """The invited node's answer: its introduction and the proof over both identity keys.
+
+    Raises:
+        ConflictError: this node's own invitation, or one of a partner that is confirmed already.
+    """
+    _check_inviter(pairing, invitation)
     introduction = make_introduction(pairing, invitation.party)
     return Answer(
         code_sha256=_sha256(invitation.code),
@@ -186,11 +191,30 @@ def answer_invitation(pairing: Pairing, invitation: InvitationText) -> Answer:
     )
 
 
+def _check_inviter(pairing: Pairing, invitation: InvitationText) -> None:
+    own_sha256 = hashlib.sha256(pairing.signer.public("identity")).hexdigest()
+    if own_sha256 == invitation.identity_sha256 or invitation.party == pairing.party:
+        raise ConflictError(
+            "this is your own invitation; the partner accepts it", code="pairing.self"
+        )
+    known = pairing.store.find_partner(invitation.party)
+    if known is not None and known.confirmed_here:
+        raise _already_paired(known)
+
+
+def _already_paired(partner: Partner) -> ConflictError:
+    return ConflictError(
+        f"already paired with {partner.name}, and confirmed; the link stays as it is",
+        code="pairing.paired",
+    )
+
+
 def take_introduction(pairing: Pairing, answer: Answer) -> Answer:
     """The inviter takes an answer, burns the code and answers in the same way.
 
     Raises:
         RefusedError: unknown, used or expired code, or a wrong proof: all look alike.
+        ConflictError: paired and confirmed already, by the same link key.
     """
     invitation = pairing.store.find_invitation(answer.code_sha256)
     own_sha256 = hashlib.sha256(pairing.signer.public("identity")).hexdigest()
@@ -220,6 +244,7 @@ def take_answer(
 
     Raises:
         RefusedError: the key is not the invited one, or the proof is wrong.
+        ConflictError: paired and confirmed already, by the same link key.
     """
     introduction = answer.introduction
     identity = hex_bytes(introduction.identity_key)
@@ -255,6 +280,10 @@ def _keep(
     if not is_printable(introduction.name):
         # It stands beside fingerprints: a line break in it could forge a line of this node's.
         raise RefusedError("the partner's name cannot be printed", code="pairing.name")
+    known = pairing.store.find_partner(introduction.party)
+    # Who has lost its link key pairs anew, and both confirm anew.
+    if known is not None and known.confirmed_here and known.link_key == introduction.link_key:
+        raise _already_paired(known)
     partner = Partner(
         party=introduction.party,
         name=introduction.name,

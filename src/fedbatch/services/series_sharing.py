@@ -24,10 +24,10 @@ from fedbatch.standard import records
 from fedbatch.standard.agreements import AgreedParameter
 from fedbatch.standard.envelope import read_entry
 from fedbatch.standard.findings import Finding, Place
-from fedbatch.standard.journals import JournalParameter, JournalSeries
+from fedbatch.standard.journals import JournalEntry, JournalParameter, JournalSeries
 from fedbatch.standard.rulebook import finding
 from fedbatch.standard.units import UnitTable
-from fedbatch.standard.values import Correction, ObjectReference
+from fedbatch.standard.values import Correction, ObjectReference, Provenance
 
 __all__ = ["SeriesSharing", "Stretch"]
 
@@ -60,6 +60,7 @@ class SeriesSharing:
     pseudonym: Callable[[str, str], str]
     correction: Callable[[Correction | None], Correction | None]
     live_range: Callable[[str], records.Entries | None]
+    provenance: Callable[[JournalEntry], tuple[Provenance, ...]]
     segments: dict[str, bytes] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     destroyed: list[str] = field(default_factory=list)
@@ -278,6 +279,7 @@ class SeriesSharing:
             entries=self.live_range(series.series) if told.entries is not None else None,
             supersedes=superseded or None,
             correction=own if superseded else None,
+            provenance=self.provenance(self.journal.read(item.head.index)),
         )
 
 

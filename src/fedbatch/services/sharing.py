@@ -744,6 +744,7 @@ class _Work:
             pseudonym=self._pseudonym,
             correction=self._correction,
             live_range=sharing.live_range,
+            provenance=self._provenance,
         )
         before = len(self.plan.post.entries)
         # Nobody transcribes live points: what a report shows is sealed.

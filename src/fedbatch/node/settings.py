@@ -1,6 +1,7 @@
 """Settings of a home, in `node.toml`. Secrets never stand there."""
 
 import os
+import re
 import tomllib
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import msgspec
 from fedbatch.errors import ConflictError, InputError
 from fedbatch.store.objects import write_durably
 
-__all__ = ["SETTINGS", "Settings", "find_home", "load_settings", "write_settings"]
+__all__ = ["SETTINGS", "Settings", "find_home", "load_settings", "write_clock", "write_settings"]
 
 _TEMPLATE = """\
 # Settings of this Fedbatch node. Secrets do not belong here.
@@ -98,3 +99,11 @@ def write_settings(home: Path, settings: Settings) -> None:
         raise ConflictError(f"{home} is a Fedbatch home already", code="home.exists")
     values = {name: _quoted(getattr(settings, name)) for name in Settings.__struct_fields__}
     write_durably(path, _TEMPLATE.format(**values).encode())
+
+
+def write_clock(home: Path, clock: str) -> None:
+    """Change the clock that a home's settings name; see `clock_of`."""
+    path = home / "node.toml"
+    text = path.read_text(encoding="utf-8")
+    line = f"clock = {_quoted(clock)}"
+    write_durably(path, re.sub(r"(?m)^clock = .*$", lambda _: line, text).encode())

@@ -5,6 +5,7 @@ import functools
 import os
 import sys
 import tempfile
+import textwrap
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -39,6 +40,7 @@ __all__ = [
     "guarded",
     "note",
     "say",
+    "say_folded",
     "show_json",
     "show_table",
     "visible",
@@ -103,6 +105,22 @@ def _plain(value: object) -> object:
     if isinstance(value, Path):
         return str(value)
     raise NotImplementedError(type(value).__name__)
+
+
+def say_folded(text: str) -> None:
+    """Print a line, folded between words to the terminal's width, the rest set in beneath it."""
+    inset = " " * (len(text) - len(text.lstrip(" ")) + 4)
+    folded = textwrap.wrap(
+        visible(text),
+        max(40, _console.width),
+        subsequent_indent=inset,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+        replace_whitespace=False,
+    )
+    for line in folded or [""]:
+        _console.print(line, markup=False)
 
 
 def show_table(

@@ -6,7 +6,7 @@ from typing import Annotated
 import anyio
 import typer
 
-from fedbatch.cli.output import HomeOption, Json, guarded, note, say, show_json, show_table
+from fedbatch.cli.output import HomeOption, Json, guarded, note, say_folded, show_json, show_table
 
 __all__ = ["add_to"]
 
@@ -48,7 +48,7 @@ def demo(
     from fedbatch.demo.story import run
 
     lines: list[str] = []
-    code = run(folder, lines.append if as_json else say)
+    code = run(folder, lines.append if as_json else say_folded)
     if as_json:
         show_json({"held": code == 0, "story": lines})
     raise typer.Exit(code)

@@ -340,8 +340,9 @@ class Cut:
         waiting = {item.partner: item.backlog for item in read_status(self.cast.cmo).agreements}
         count = waiting.get(self.sponsor.settings.name, 0)
         self.cast.serve(self.sponsor)
+        moment = datetime.fromisoformat(self.cast.cmo.clock.now())
         self.say(
-            f"  {self.cast.cmo.clock.now()[:16]} {self.sponsor.settings.name} is back; "
+            f"  {moment:%d %B %H:%M} {self.sponsor.settings.name} is back; "
             f"{count:,} entries had waited."
         )
 

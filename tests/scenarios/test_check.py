@@ -339,3 +339,51 @@ def test_output_that_cannot_be_written_is_the_disks_fault_and_said(tmp_path: Pat
     assert done.returncode == 9
     assert b"No space left on device" in done.stderr
     assert b"fault of Fedbatch" not in done.stderr
+
+
+def few(folder: Path, *cells: str, header: str = "pH") -> Path:
+    rows = [[f"2026-02-01 06:00:{at:02}", cell, "B1"] for at, cell in enumerate(cells)]
+    return write(folder / "few.csv", [["time", header, "batch"], *rows], ";")
+
+
+def test_numbers_that_are_none_are_found_in_six_rows(tmp_path: Path) -> None:
+    long = "7.123456789012345678901234567890123456789012345678901234567890"
+    path = few(tmp_path, "7.01", "NaN", "Inf", "-inf", "1e400", long)
+    items = found(path, code=1)
+    told = {item["found"]: item["rule"] for item in items}
+    assert told["NaN"] == told["Inf"] == told["-inf"] == "type.mixed"
+    assert told["1e400"] == told[long] == "value.damaged"
+    assert all("38 digits" in one["expected"] for one in items if one["rule"] == "value.damaged")
+
+
+@pytest.mark.parametrize("odd", ["NaN", "Inf", "I/O Timeout", "1e400"])
+def test_one_odd_text_among_three_numbers_is_found(tmp_path: Path, odd: str) -> None:
+    code = 1 if odd == "1e400" else 0
+    (item,) = found(few(tmp_path, "7.01", "7.02", odd, "7.03"), code=code)
+    assert (item["rule"], item["found"]) in {("type.mixed", odd), ("value.damaged", odd)}
+
+
+@pytest.mark.parametrize(
+    "texts", [("A1", "nan", "nan", "5"), ("Inf", "Super", "Ultra"), ("x", "y")]
+)
+def test_a_column_of_texts_stays_one(tmp_path: Path, texts: tuple[str, ...]) -> None:
+    assert found(few(tmp_path, *texts, header="name"), code=0) == []
+
+
+def test_checks_left_out_for_want_of_rows_are_named(tmp_path: Path) -> None:
+    said = run(few(tmp_path, "7.01", "7.02", "7.03"), "--no-copy", code=0)
+    (line,) = (one for one in said.splitlines() if "too few to judge" in one)
+    for what in ("times that run back", "doubled points", "gaps", "repeated keys"):
+        assert what in line
+    assert "copied columns" not in line
+    assert "3 rows" in line
+    said = run(write(tmp_path / "clean.csv", CLEAN), "--no-copy", code=0)
+    assert "too few" not in said
+
+
+def test_nothing_found_is_not_said_above_a_finding(tmp_path: Path) -> None:
+    rows = [[f"B{at}", "" if at % 9 == 0 else "x"] for at in range(1, 31)]
+    path = write(tmp_path / "blanks.csv", [["Batch", "Remark"], *rows])
+    said = run(path, "--no-copy", code=0)
+    assert "nothing that needs attention, 1 of low severity" in said
+    assert "nothing found" not in said

@@ -3,7 +3,8 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -171,6 +172,33 @@ def test_states_of_keys_are_listed(made: Link) -> None:
     assert sorted(states()) == ["current", "retired"]
     revoke(made.cmo, "cosign")
     assert sorted(states()) == ["current", "retired", "revoked"]
+
+
+@KINDS
+@pytest.mark.parametrize("kind", [rotate, revoke])
+def test_the_list_agrees_with_what_signs_and_what_the_partner_takes(
+    made: Link, purpose: str, kind: Callable[[Node, str], None]
+) -> None:
+    """A key that gave way when the next change came gives way no longer."""
+
+    def states() -> Counter[str]:
+        rows = [row for row in list_keys(made.cmo.home) if row.purpose == purpose]
+        return Counter(row.state.partition(" ")[0] for row in rows)
+
+    rotate(made.cmo, purpose)
+    made.world.clock.move(days=1)
+    made.sync()
+    assert states() == {"current": 1, "gives": 1}
+    kind(made.cmo, purpose)
+    made.sync()
+    told = {"current": 1, "revoked": 2}
+    assert states() == (told if kind is revoke else {"current": 1, "gives": 1, "retired": 1})
+    partner = made.sponsor.home.partner_named(made.cmo.party)
+    if purpose == "link":
+        taken = link_keys(partner, made.world.clock.seconds())
+        assert len(taken) == (1 if kind is revoke else 2)
+    made.world.clock.move(days=8)
+    assert states() == (told if kind is revoke else {"current": 1, "retired": 2})
 
 
 @pytest.mark.parametrize("purpose", ["ledger", "cosign"])

@@ -132,7 +132,8 @@ def _say_file(path: Path, checked: Any, seconds: float) -> None:
         for severity in (1, 2, 3)
         if (count := sum(1 for item in findings if item.severity == severity))
     ]
-    said = ", ".join(parts) if parts else "nothing found"
+    nothing = f"nothing that needs attention, {len(findings):,} of low severity"
+    said = ", ".join(parts) or (nothing if findings else "nothing found")
     say(
         f"{path.name}: {rows:,} rows, {columns:,} columns, {cells:,} cells; {said} ({seconds:.1f} s)."
     )

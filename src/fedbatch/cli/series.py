@@ -1,6 +1,7 @@
 """series: what was measured over time, drawn in a line each, or point by point."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -34,19 +35,21 @@ def series(
     shown, by their terms; `agreement` is then empty.
 
     JSON: {series: [{agreement, batch, code, role, unit, points, marked, first, last, least,
-    greatest, newest, model, sealed_until, drawn}]}; with a code {points: [{time, number, unit,
-    quality, raw}]}
+    greatest, newest, model, sealed_until, drawn}], missing}; with a code {points: [{time, number, unit,
+    quality, raw}], missing: [{agreement, batch, index, from, to, points, segment, problem}]}
     """
     from fedbatch.node.home import Home
-    from fedbatch.node.series import point_rows, read_lines
+    from fedbatch.node.series import lost_stretches, point_rows, read_lines
     from fedbatch.node.settings import find_home
 
     with Home(find_home(home)) as here:
+        lost = lost_stretches(here, batch, code, agreement=agreement)
         if code is not None:
             rows = point_rows(here, batch, code, role=role, agreement=agreement, from_=from_, to=to)
             if as_json:
-                show_json({"points": rows})
+                show_json({"points": rows, "missing": lost})
                 return
+            _say_lost(lost)
             if not rows:
                 say("No point of that time is here.")
                 return
@@ -63,8 +66,9 @@ def series(
             return
         lines = read_lines(here, batch, agreement=agreement)
     if as_json:
-        show_json({"series": lines})
+        show_json({"series": lines, "missing": lost})
         return
+    _say_lost(lost)
     if not lines:
         say("No series of that batch is here.")
         return
@@ -89,6 +93,18 @@ def series(
     say(f"From {first} to {last}; sealed until {sealed or 'nothing yet'}. Provisional.")
     if not any(line.agreement for line in lines):
         say("From this node's journal. Nothing of it is shared: no agreement covers it yet.")
+
+
+def _say_lost(lost: Sequence[Any]) -> None:  # LostStretch; its module is loaded when called
+    from fedbatch.node.series import LOST_ADVICE
+
+    for one in lost:
+        say(
+            f"Not shown: {one.points:,} points of batch {one.batch} from {one.from_} to {one.to}; "
+            f"segment {one.segment[:16]}… is {one.problem}."
+        )
+    if lost:
+        say(LOST_ADVICE)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -22,7 +22,7 @@ from fedbatch.mapping.tables import CellKind, Column, Table
 from fedbatch.mapping.times import TimeProblem, TimeReader
 from fedbatch.series.arrow import arrow, one_array
 from fedbatch.series.blocks import Floats, Integers
-from fedbatch.standard.values import Time
+from fedbatch.standard.values import DIGITS_MAX, Time
 
 __all__ = ["Assumption", "ColumnTexts", "Sort", "TableTexts", "is_either", "read_texts"]
 
@@ -47,6 +47,8 @@ _GROUPED = {
     ",": re.compile(r"[+\-−]?\d{1,3}(?:\.\d{3})+,\d+|[+\-−]?\d{1,3}(?:\.\d{3}){2,}"),
 }
 _DIGITS_AND_MARKS = re.compile(r"[<>≤≥~=\s]*[+\-−]?[\d.,'’\s]*\d[\d.,'’\s]*(?:[eE][+-]?\d*)?\s*%?")
+# Written as a number, yet beyond what a measurement can be: a number of its column all the same.
+_BEYOND = re.compile(r"[+\-−]?\d*(?:[.,]\d+(?:[eE][+-]?\d+)?|\d[eE][+-]?\d+)")
 _THREES = re.compile(r"[+\-−]?\d{1,3}(?:[.,'’ \u00a0\u202f]\d{3}){2,}")
 _MONTHS = "jan|feb|mar|mär|apr|may|mai|maj|jun|jul|aug|avg|sep|oct|okt|nov|dec|dez"
 _DATED = re.compile(
@@ -272,16 +274,35 @@ def _mend_stored(item: ColumnTexts) -> None:
 def _is_of_numbers(item: ColumnTexts) -> bool:
     rows = np.bincount(item.codes, minlength=len(item.texts))
     sorts = np.array(item.sorts, dtype=np.int64)
-    filled = int(rows[(sorts == Sort.NUMBER) | (sorts == Sort.TEXT)].sum())
+    has_number = bool(np.any(sorts == Sort.NUMBER))
     like = [
-        sort == Sort.NUMBER or (sort == Sort.TEXT and bool(_THREES.fullmatch(text)))
+        _is_like_number(text, sort, has_number=has_number)
         for sort, text in zip(item.sorts, item.texts, strict=True)
     ]
-    numbers = int(rows[np.array(like, dtype=np.bool_)].sum()) if like else 0
+    numeric = np.array(like, dtype=np.bool_)
+    filled = int(rows[numeric | (sorts == Sort.TEXT)].sum()) if like else 0
+    numbers = int(rows[numeric].sum()) if like else 0
     is_dated = _dates(item) >= _TIMES_MOSTLY * max(1, filled)
     return (
         numbers >= min(_NUMBERS_MIN, max(1, filled)) and numbers > _MOSTLY * filled and not is_dated
     )
+
+
+def _is_like_number(text: str, sort: Sort, *, has_number: bool) -> bool:
+    """Whether a text speaks for a column of numbers; infinities and far too large ones beside others."""
+    if sort == Sort.NUMBER:
+        return True
+    if sort == Sort.ABSENT:
+        return has_number and is_not_finite(text) and "nan" not in text.lower()
+    is_number = (has_number and _is_beyond(text)) or _THREES.fullmatch(text) is not None
+    return sort == Sort.TEXT and is_number
+
+
+def _is_beyond(text: str) -> bool:
+    """Whether a text is a number with more digits, or a larger exponent, than is ever read."""
+    if _BEYOND.fullmatch(text) is None:
+        return False
+    return "e" in text.lower() or sum(map(str.isdigit, text)) > DIGITS_MAX
 
 
 def _dates(item: ColumnTexts) -> int:
@@ -301,6 +322,8 @@ def _find_damage(item: ColumnTexts, mark: str) -> None:
             why = "a number; a spreadsheet may have made a date of it"
         elif item.sorts[place] != Sort.TEXT:
             continue
+        elif _is_beyond(text):
+            why = f"a number that can be measured, of at most {DIGITS_MAX} digits"
         elif _DIGITS_AND_MARKS.fullmatch(text):
             why = f"a number with a decimal {name}"
         elif any(letter.isdigit() for letter in text) and _LETTERED.fullmatch(text):

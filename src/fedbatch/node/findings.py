@@ -14,7 +14,8 @@ from fedbatch.node.series import (
     BatchSeries,
     every_series,
     late_stretches,
-    reckon,
+    lost_findings,
+    reckon_held,
     sealed_until,
 )
 from fedbatch.ports import KnownAgreement
@@ -88,7 +89,10 @@ def _series_findings(
     home: Home, item: BatchSeries, body: AgreementBody, facts: Facts, batches: Batches
 ) -> list[Finding]:
     """What the rules find in one series; as far as it is sealed, live points come on top."""
-    block, conflicts = reckon(home, item)
+    block, conflicts, lost = reckon_held(home, item)
+    if lost:
+        # Judged without them, gaps and balances would be found that are none.
+        return lost_findings(item, lost)
     if not block.times.size:
         return []
     batch = named_key(item.series.batch) if item.series.batch is not None else ""

@@ -13,6 +13,7 @@ from fedbatch.ports import AuditNote, Clock, KnownAgreement, Partner, Person
 from fedbatch.services.key_turns import records_of
 from fedbatch.services.pairing import fingerprint
 from fedbatch.standard import canonical
+from fedbatch.standard.key_records import KeyRecord
 from fedbatch.standard.values import in_time
 from fedbatch.store.key_backup import COST, open_sealed, seal
 from fedbatch.store.keys import KeyFile, KeyRing
@@ -126,16 +127,31 @@ def _states(home: Home) -> dict[str, str]:
     records = [record for partner in home.node.partners() for record in partner.own_links]
     for known in home.node.agreements():
         records += records_of(home.ledgers(known.agreement))
+    chains: dict[tuple[str, ...], list[KeyRecord]] = {}
+    for record in records:
+        ledger = record.ledger if record.purpose == "ledger" else ""
+        chain = (record.purpose, record.partner, record.agreement, ledger)
+        chains.setdefault(chain, []).append(record)
     now = in_time(home.clock.now())
     states = {record.new: "current" for record in records}
-    for record in records:
-        if record.kind == "revocation":
-            states[record.old] = "revoked"
-        elif now < in_time(record.until):
-            states[record.old] = f"gives way until {record.until}"
-        else:
-            states[record.old] = "retired"
+    for made in chains.values():
+        following = [*made[1:], None]
+        states.update(
+            {
+                one.old: _old_state(one, after, now)
+                for one, after in zip(made, following, strict=True)
+            }
+        )
     return states
+
+
+def _old_state(record: KeyRecord, after: KeyRecord | None, now: str) -> str:
+    """How the old key of a change stands: the next change ends what time it still had."""
+    if record.kind == "revocation":
+        return "revoked"
+    if after is not None and in_time(after.at) < in_time(record.until):
+        return "revoked" if after.kind == "revocation" else "retired"
+    return f"gives way until {record.until}" if now < in_time(record.until) else "retired"
 
 
 def _state(item: KeyFile, states: Mapping[str, str]) -> str:

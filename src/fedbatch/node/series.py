@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fedbatch.errors import InputError
+from fedbatch.errors import ConflictError, FedbatchError, InputError, IntegrityError
 from fedbatch.node.home import Home
 from fedbatch.node.journal_series import own_name, own_series
 from fedbatch.node.reading import batch_numbers
@@ -32,21 +32,28 @@ from fedbatch.series.instants import EARLIEST, LATEST, instant_text, micros
 from fedbatch.series.segments import arrow_table, read_segment
 from fedbatch.standard import records
 from fedbatch.standard.envelope import read_entry
+from fedbatch.standard.findings import Finding, Place
+from fedbatch.standard.rulebook import finding
 from fedbatch.standard.values import named_key
 from fedbatch.store.ledgers import Ledgers
 
 __all__ = [
+    "LOST_ADVICE",
     "BatchSeries",
+    "LostStretch",
     "PointRow",
     "SeriesLine",
     "every_series",
     "late_stretches",
     "live_entries",
     "load_series",
+    "lost_findings",
+    "lost_stretches",
     "overlay",
     "point_rows",
     "read_lines",
     "reckon",
+    "reckon_held",
     "sealed_entries",
     "sealed_stretches",
     "sealed_until",
@@ -57,6 +64,8 @@ __all__ = [
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 40
 _SECOND = 1_000_000
+_NAMED_MAX = 6
+LOST_ADVICE = "`fedbatch rebuild`, or the partner's next sync, brings it back."
 
 
 class SeriesLine(msgspec.Struct, kw_only=True):
@@ -99,6 +108,19 @@ class BatchSeries:
     series: records.Series
 
 
+class LostStretch(msgspec.Struct, kw_only=True):
+    """A sealed stretch whose segment is `missing` here or `damaged`; `points` are all its entry says."""
+
+    agreement: str
+    batch: str
+    index: int
+    from_: str = msgspec.field(name="from")
+    to: str
+    points: int
+    segment: str
+    problem: str
+
+
 def load_series(home: Home, batch: str, agreement: str | None = None) -> list[BatchSeries]:
     """The series of a batch, by either party's number, over all agreements or one.
 
@@ -139,11 +161,95 @@ def series_block(
 
 
 def reckon(home: Home, item: BatchSeries) -> tuple[Block, list[Conflict]]:
-    """The points of a series that show, and where its tellings differ."""
+    """The points of a series that show, and where its tellings differ.
+
+    Raises:
+        ConflictError: a segment is missing here or damaged.
+    """
+    block, conflicts, lost = reckon_held(home, item)
+    if lost:
+        told = "; ".join(_lost_text(stretch) for stretch in lost)
+        raise ConflictError(
+            f"the series of batch {item.batch} is not whole here: {told}. {LOST_ADVICE}",
+            code="series.lost",
+        )
+    return block, conflicts
+
+
+def reckon_held(home: Home, item: BatchSeries) -> tuple[Block, list[Conflict], list[LostStretch]]:
+    """What shows of a series as far as its segments are here, and which stretches are not."""
+    pieces: list[Piece] = []
+    lost: list[LostStretch] = []
     sealed = sealed_entries(home, item)
-    pieces = [_piece(home, item, index, record) for index, record in sealed]
+    for index, record in sealed:
+        try:
+            pieces.append(_piece(home, item, index, record))
+        except (InputError, IntegrityError) as error:
+            lost.append(_lost(item, index, record, error))
     pieces += _live_pieces(home, item, [record for _, record in sealed])
-    return counted(pieces, item.series.precedence)
+    block, conflicts = counted(pieces, item.series.precedence)
+    return block, conflicts, lost
+
+
+def _lost(
+    item: BatchSeries, index: int, record: records.Sealed, error: FedbatchError
+) -> LostStretch:
+    return LostStretch(
+        agreement=item.agreement,
+        batch=item.batch,
+        index=index,
+        from_=record.from_,
+        to=record.to,
+        points=record.count,
+        segment=record.segment.sha256,
+        problem="missing" if error.code == "object.missing" else "damaged",
+    )
+
+
+def _lost_text(lost: LostStretch) -> str:
+    return f"segment {lost.segment[:16]}… of {lost.from_} to {lost.to} is {lost.problem}"
+
+
+def lost_stretches(
+    home: Home, batch: str, code: str | None = None, *, agreement: str | None = None
+) -> list[LostStretch]:
+    """The sealed stretches of a batch's series whose points are missing here or damaged.
+
+    With a code, those of the series that have the parameter. None for a batch no agreement has.
+    """
+    return [
+        lost
+        for item in _shared(home, batch, agreement)
+        if code is None or any(parameter.code == code for parameter in item.series.parameters)
+        for lost in _lost_of(home, item)
+    ]
+
+
+def _lost_of(home: Home, item: BatchSeries) -> Iterator[LostStretch]:
+    """Looks at the bytes alone: what they hold was checked when they were taken in."""
+    objects = home.agreement_objects(item.agreement)
+    for index, record in sealed_entries(home, item):
+        try:
+            objects.read(record.segment.sha256)
+        except (InputError, IntegrityError) as error:
+            yield _lost(item, index, record, error)
+
+
+def lost_findings(item: BatchSeries, lost: Sequence[LostStretch]) -> list[Finding]:
+    """A finding for each stretch of a series whose points are missing here or damaged."""
+    names = ", ".join(column_name(p.code, p.role) for p in item.series.parameters[:_NAMED_MAX])
+    more = len(item.series.parameters) - _NAMED_MAX
+    names += f" and {more} more" if more > 0 else ""
+    return [
+        finding(
+            "series.segment",
+            Place(type="series", key=(item.series.series,)),
+            found=f"{_lost_text(one)}, with {one.points:,} points of {names}",
+            expected="the points that were sealed",
+            advice=LOST_ADVICE,
+        )
+        for one in lost
+    ]
 
 
 def sealed_until(home: Home, item: BatchSeries) -> int | None:
@@ -256,16 +362,19 @@ def read_lines(home: Home, batch: str, *, agreement: str | None = None) -> list[
     Raises:
         InputError: no such batch.
     """
+    found = _shared(home, batch, agreement)
+    if not found and agreement is None:
+        return _own_lines(home, batch)
     lines = []
-    for item in _shared(home, batch, agreement):
-        block = series_block(home, item)
+    for item in found:
+        block, _, _ = reckon_held(home, item)
         until = sealed_until(home, item)
         for parameter in item.series.parameters:
             name = column_name(parameter.code, parameter.role)
             if name in block.columns:
                 points = column_points(block, name)
                 lines.append(_line(item, parameter, points, until))
-    return lines or _own_lines(home, batch, agreement)
+    return lines
 
 
 def _shared(home: Home, batch: str, agreement: str | None) -> list[BatchSeries]:
@@ -282,9 +391,9 @@ def _shared(home: Home, batch: str, agreement: str | None) -> list[BatchSeries]:
         return []
 
 
-def _own_lines(home: Home, batch: str, agreement: str | None) -> list[SeriesLine]:
+def _own_lines(home: Home, batch: str) -> list[SeriesLine]:
     lines = []
-    for own in own_series(home, batch) if agreement is None else ():
+    for own in own_series(home, batch):
         item = BatchSeries(agreement="", ledger="", batch=batch, series=own.series)
         until = micros(own.complete_until) if own.complete_until else None
         for parameter, named in zip(own.series.parameters, own.parameters, strict=True):
@@ -369,7 +478,7 @@ def point_rows(
         for parameter in item.series.parameters:
             if parameter.code == code and role in {None, parameter.role}:
                 name = column_name(parameter.code, parameter.role)
-                block = series_block(home, item, names=[name])
+                block, _, _ = reckon_held(home, item)
                 rows = (rows or []) + _rows(between(block, first, last), name, parameter.unit)
     for own in own_series(home, batch) if not found and agreement is None else ():
         for at, named in enumerate(own.parameters):

@@ -12,6 +12,9 @@ import numpy as np
 from fedbatch.series.blocks import Flags, Floats, Integers
 
 __all__ = [
+    "COPIED_ROWS_MIN",
+    "RISES_MIN",
+    "STEPS_MIN",
     "Steps",
     "copied_columns",
     "counter_falls",
@@ -21,15 +24,15 @@ __all__ = [
 ]
 
 # Fewer rows, or fewer numbers in them, may be equal by chance.
-_COPIED_ROWS_MIN = 20
+COPIED_ROWS_MIN = 20
 _COPIED_NUMBERS_MIN = 10
 # What makes a column a counter: it rises often, by unlike amounts, and hardly ever falls.
-_RISES_MIN = 20
+RISES_MIN = 20
 _RISE_KINDS_MIN = 3
 _RISES_A_FALL_MIN = 50
 _FALL_TO_MAX = 0.2
 # A sampling is regular if most steps are as long as the usual one.
-_STEPS_MIN = 20
+STEPS_MIN = 20
 _REGULAR_PART = 0.8
 _REGULAR_WITHIN = 0.1
 _GAP_TIMES = 2.5
@@ -62,7 +65,7 @@ def copied_columns(columns: Sequence[Floats]) -> Iterator[tuple[int, int]]:
     seen: dict[bytes, int] = {}
     for place, numbers in enumerate(columns):
         present = ~np.isnan(numbers)
-        if int(present.sum()) < _COPIED_ROWS_MIN:
+        if int(present.sum()) < COPIED_ROWS_MIN:
             continue
         if np.unique(numbers[present]).size < _COPIED_NUMBERS_MIN:
             continue
@@ -81,7 +84,7 @@ def counter_falls(numbers: Floats, groups: Integers, *, is_named: bool = False) 
     """
     steps = steps_within(numbers, ~np.isnan(numbers), groups)
     rises, falls = steps.sizes > 0, steps.sizes < 0
-    if int(rises.sum()) < max(_RISES_MIN, _RISES_A_FALL_MIN * int(falls.sum())):
+    if int(rises.sum()) < max(RISES_MIN, _RISES_A_FALL_MIN * int(falls.sum())):
         return None
     if not is_named and np.unique(steps.sizes[rises]).size < _RISE_KINDS_MIN:
         return None
@@ -96,7 +99,7 @@ def counter_falls(numbers: Floats, groups: Integers, *, is_named: bool = False) 
 def gap_steps(steps: Steps) -> tuple[Steps, float] | None:
     """The steps that are much longer than the usual one, and that one; None if none is usual."""
     forward = steps.sizes[steps.sizes > 0]
-    if forward.size < _STEPS_MIN:
+    if forward.size < STEPS_MIN:
         return None
     usual = float(np.median(forward))
     near = np.abs(forward - usual) <= _REGULAR_WITHIN * usual

@@ -29,6 +29,9 @@ from fedbatch.mapping.instants import NO_TIME
 from fedbatch.mapping.suggest import fits_unit, named_field, named_term, unit_text, words_of
 from fedbatch.mapping.tables import CellKind, Table
 from fedbatch.rules.columns import (
+    COPIED_ROWS_MIN,
+    RISES_MIN,
+    STEPS_MIN,
     Steps,
     copied_columns,
     counter_falls,
@@ -222,6 +225,32 @@ class _Work:
         yield from self._keys()
         yield from self._copies()
         yield from self._along_time()
+        self._say_too_few()
+
+    def _say_too_few(self) -> None:
+        """Which checks were left out for want of rows; silence would look like a clean bill."""
+        rows = len(self.table.rows)
+        is_along = any(True for _ in self.texts.of_kind("time"))
+        has_key = any(named_field(one.column.header) in _KEY_FIELDS for one in self.texts.columns)
+        left_out = [
+            f"{what} ({least})"
+            for what, least, applies in (
+                ("times that run back, doubled points", _AXIS_ROWS_MIN, is_along),
+                ("repeated keys", _KEY_ROWS_MIN, has_key),
+                ("gaps", STEPS_MIN + 1, is_along),
+                ("counters that fall", RISES_MIN + 1, bool(self.numbers)),
+                ("copied columns", COPIED_ROWS_MIN, len(self.numbers) > 1),
+            )
+            if applies and rows < least
+        ]
+        if left_out:
+            self.assumed.append(
+                Assumption(
+                    about="rows",
+                    assumed=f"too few to judge {'; '.join(left_out)}",
+                    evidence=f"{rows:,} rows; in brackets how many each check needs",
+                )
+            )
 
     # ---- places
 

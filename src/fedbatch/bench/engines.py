@@ -109,6 +109,6 @@ def duckdb_overlay(table: pa.Table, last: int, count: int) -> float | None:
     taken = []
     for _ in range(6):
         began = time.perf_counter()
-        connection.execute(sql).fetch_arrow_table()
+        connection.execute(sql).fetchnumpy()
         taken.append(time.perf_counter() - began)
     return sorted(taken[1:])[2]

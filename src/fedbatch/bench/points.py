@@ -1,6 +1,6 @@
 """Figures of series: bulk and live, on disk, laid over one another, over the wire."""
 
-import resource
+import os
 import statistics
 import subprocess
 import sys
@@ -227,11 +227,12 @@ def measure_bulk(folder: Path) -> list[Figure]:
         made.sync()
         sent = (time.perf_counter() - began) / BATCHES
         checked = _verification(made)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     columns = folder / "bulk.parquet"
     parquet.write_table(arrow_csv.read_csv(wide), columns)
     with _pair(folder / "columnar") as made:
         columnar = _take_in(made, columns)
+    with _pair(folder / "memory") as made:
+        memory = _memory_of("import", str(wide), "--home", str(made.cmo.path))
     ratio = (copied or _NOT_RUN) / taken
     return [
         Figure(
@@ -298,6 +299,15 @@ def _take_in(made: _Pair, path: Path) -> float:
     (item,) = load_series(made.cmo, "B1")
     assert count(series_block(made.cmo, item)) == MINUTES * PARAMETERS  # noqa: S101 - a bench that measures nothing must fail
     return time.perf_counter() - began
+
+
+def _memory_of(*words: str) -> float:
+    """Most memory (MiB) that a command of its own process held."""
+    command = [sys.executable, "-m", "fedbatch", *words]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own command
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0  # noqa: S101 - a bench that measures nothing must fail
+    return usage.ru_maxrss / 1024
 
 
 def _said(value: float | None, text: str) -> str:

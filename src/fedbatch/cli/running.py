@@ -6,7 +6,16 @@ from typing import Annotated
 import anyio
 import typer
 
-from fedbatch.cli.output import HomeOption, Json, guarded, note, say_folded, show_json, show_table
+from fedbatch.cli.output import (
+    HomeOption,
+    Json,
+    guarded,
+    note,
+    say,
+    say_folded,
+    show_json,
+    show_table,
+)
 
 __all__ = ["add_to"]
 
@@ -48,7 +57,13 @@ def demo(
     from fedbatch.demo.story import run
 
     lines: list[str] = []
-    code = run(folder, lines.append if as_json else say_folded)
+
+    def tell(text: str, *, is_command: bool = False) -> None:
+        lines.append(text)
+        if not as_json:
+            (say if is_command else say_folded)(text)
+
+    code = run(folder, tell)
     if as_json:
         show_json({"held": code == 0, "story": lines})
     raise typer.Exit(code)

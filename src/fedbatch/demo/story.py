@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 import anyio
 
@@ -37,7 +38,13 @@ from fedbatch.standard.findings import Finding
 
 __all__ = ["play"]
 
-Say = Callable[[str], None]
+
+class Say(Protocol):
+    """Tells a line of the story; a command stays on one line, so that it can be copied."""
+
+    def __call__(self, text: str, *, is_command: bool = False) -> None: ...
+
+
 PRODUCTS = ("P-1207", "P-2210")
 SEED = 1
 START = datetime(2026, 3, 2, 6, tzinfo=UTC)
@@ -442,7 +449,7 @@ def _look_further(place: Path, world: World, say: Say) -> None:
         f"status --home {place}/cmo",
         f"verify --home {place}/sponsor-2",
     ):
-        say(f"  {command} {line}")
+        say(f"  {command} {line}", is_command=True)
 
 
 def run(folder: Path | None, say: Say) -> int:

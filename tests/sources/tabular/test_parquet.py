@@ -37,7 +37,7 @@ TOLD = {
     "time": ["2026-02-01 06:15:00", ""],
     "zoned": ["2026-02-01 06:15:00.000000Z", "2026-02-01 06:15:00.005000Z"],
     "day": ["2026-02-01", ""],
-    "double": ["0.1", "100"],
+    "double": ["0.1", "100.0"],
     "single": ["0.1", "1e+30"],
     "whole": ["9007199254740993", ""],
     "text": ["I/O Timeout", ""],
@@ -49,6 +49,25 @@ def test_values_are_the_shortest_texts_that_say_the_same(path: Path) -> None:
     (table,) = read_file(path).tables
     assert {column.header: list(column.texts) for column in table.columns} == TOLD
     assert (table.header_row, list(table.rows), table.scheme) == (1, [2, 3], "row_column")
+
+
+def test_binary_numbers_are_written_with_equal_decimals_unless_one_has_an_exponent(
+    tmp_path: Path,
+) -> None:
+    path = write(
+        tmp_path / "a.parquet",
+        even=[50.1, -3.0, None, 50.25],
+        whole=[1.0, 2.0, None, 3.0],
+        large=[0.5, 1e30, None, 2.25],
+        odd=[0.5, float("nan"), float("inf"), 2.25],
+    )
+    (table,) = read_file(path).tables
+    assert {column.header: list(column.texts) for column in table.columns} == {
+        "even": ["50.10", "-3.00", "", "50.25"],
+        "whole": ["1", "2", "", "3"],
+        "large": ["0.5", "1e+30", "", "2.25"],
+        "odd": ["0.5", "nan", "inf", "2.25"],
+    }
 
 
 def test_columns_read_whole_are_those_read_by_cell(path: Path) -> None:
@@ -63,7 +82,7 @@ def test_columns_read_whole_are_those_read_by_cell(path: Path) -> None:
 
 
 def test_a_place_leads_back_to_its_text(path: Path) -> None:
-    assert extract(path, "row_column", "R3C4") == "100"
+    assert extract(path, "row_column", "R3C4") == "100.0"
     assert extract(path, "row_column", "R1C6") == "whole"
     with pytest.raises(InputError) as refusal:
         extract(path, "row_column", "R4C1")

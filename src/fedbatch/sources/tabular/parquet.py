@@ -1,6 +1,7 @@
 """Parquet files as tables: flat columns of numbers, texts and times, each value as a text.
 
-A number's text is the shortest that reads back to the same number; a time is written as
+A number's text is the shortest that reads back to the same number, and in a column of binary numbers
+zeros behind it make the decimals equal; a time is written as
 `2026-02-01 06:15:00`, with `.%f` where a column has parts of seconds, and with `Z` where the file
 says that it is UTC. The column names count as row 1, so that a value's place is `R<row>C<column>`.
 
@@ -10,6 +11,7 @@ known before a library is asked to do it.
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
@@ -108,9 +110,34 @@ def _text_array(file: str, name: str, array: Any) -> Any:
             code="file.parquet",
         )
     try:
-        return pc.fill_null(array.cast(pa.string()), "")
+        texts = pc.fill_null(array.cast(pa.string()), "")
+        return _evenly(texts) if pa.types.is_floating(type_) else texts
     except _ERRORS as error:
         raise _damaged(file, str(error)) from error
+
+
+def _evenly(texts: Any) -> Any:
+    """The texts of a column of binary numbers, all with as many decimals: `50.1` beside `50.25` is `50.10`.
+
+    A binary number has no digits of its own, so that more zeros say nothing more; and a column that
+    is written alike throughout is read at once. One with an exponent is left as it is.
+    """
+    if pc.any(pc.match_substring_regex(texts, "[eEnNiI]")).as_py():
+        return texts
+    length, point = (
+        np.asarray(found, dtype=np.int64)
+        for found in (pc.binary_length(texts), pc.find_substring(texts, "."))
+    )
+    decimals = np.where(point < 0, 0, length - point - 1)
+    most = int(decimals.max(initial=0))
+    if not most:
+        return texts
+    # What is missing: first for texts with a point, then for those without; a blank stays one.
+    ends = ["0" * count for count in range(most + 1)] + [f".{'0' * most}", ""]
+    missing = np.where(point < 0, most + 1, most - decimals)
+    missing[length == 0] = most + 2
+    added = pa.array(ends).take(pa.array(missing, pa.int64()))
+    return pc.binary_join_element_wise(texts, added, "")
 
 
 def _whole_seconds(array: Any) -> Any:

@@ -5,177 +5,39 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import anyio
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 from pyarrow import parquet
 
 from fedbatch.bench.engines import copy_into_postgres, duckdb_overlay
-from fedbatch.bench.figures import Figure, free_port, is_listening, raw_log
-from fedbatch.node.home import Home, create_home
-from fedbatch.node.importing import confirm_mapping, import_file
-from fedbatch.node.posting import share
+from fedbatch.bench.figures import Figure, raw_log
+from fedbatch.bench.pairs import AGREEMENT, PARAMETERS, Pair, pair
+from fedbatch.node.home import create_home
+from fedbatch.node.importing import import_file
 from fedbatch.node.series import load_series, series_block
-from fedbatch.node.server import sync_once
-from fedbatch.peers.dialer import call_pairing
 from fedbatch.ports import NewLedgerEntry
 from fedbatch.series.align import Alignment, buckets, from_anchor
 from fedbatch.series.blocks import ColumnPoints, count
 from fedbatch.series.instants import instant_text
 from fedbatch.series.segments import points_hash, read_segment
-from fedbatch.services import pairing
 from fedbatch.services.posting import head_signer
 from fedbatch.standard import records
-from fedbatch.standard.agreements import (
-    AgreedParameter,
-    AgreedParty,
-    AgreedProduct,
-    AgreedSite,
-    AgreementBody,
-    Effective,
-    Right,
-)
 from fedbatch.standard.envelope import write_entry
-from fedbatch.standard.mappings import Constant, Mapping, MappingRule, SeriesTarget
-from fedbatch.standard.values import Identifier
 
 __all__ = ["catch_up", "measure_bulk", "measure_catch_up", "measure_live", "measure_overlay"]
 
-PARAMETERS = 30
 MINUTES = 14 * 1440
 BATCHES = 10
 LAID_OVER, BUCKETS = 100, 500
 LIVE_ENTRIES, TRAIN_POINTS = 86_400, 23
 _START = np.datetime64("2026-01-01T00:00:00")
-_AGREEMENT = "ag-bench"
 _NOT_RUN = float("nan")
 _AT_ONCE = 65_536
 _FIRST_US = 1_772_409_600_000_000
-
-
-# ---- a CMO and a sponsor, each its own process
-
-
-@dataclass(slots=True, kw_only=True)
-class _Pair:
-    """Two homes under one agreement; the sponsor's is served by a process of its own."""
-
-    cmo: Home
-    sponsor: Home
-
-    def share(self) -> None:
-        known = self.cmo.agreement_named(None)
-        share(self.cmo, known, self.cmo.acting(None, ""), dry_run=False)
-
-    def sync(self) -> None:
-        """A round, as the dialer makes it; a refusal fails the bench."""
-        for moved in anyio.run(sync_once, self.cmo).values():
-            if isinstance(moved, Exception):
-                raise moved
-
-
-@contextmanager
-def _pair(folder: Path) -> Iterator[_Pair]:
-    place = f"127.0.0.1:{free_port()}"
-    cmo = create_home(folder / "cmo", name="CMO", person="A", listen="", address="")
-    sponsor = create_home(
-        folder / "sponsor", name="Sponsor", person="B", listen=place, address=f"http://{place}"
-    )
-    confirm_mapping(cmo, _mapping(), cmo.acting(None, ""))
-    command = [sys.executable, "-m", "fedbatch", "serve", "--home", str(sponsor.path)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own command
-    try:
-        while not is_listening(place):
-            time.sleep(0.02)  # noqa: TID251 - waits for a real process
-        made = _Pair(cmo=cmo, sponsor=sponsor)
-        _agree(made)
-        yield made
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-        cmo.close()
-        sponsor.close()
-
-
-def _agree(made: _Pair) -> None:
-    cmo, sponsor = made.cmo, made.sponsor
-    invited = pairing.read_invitation(
-        pairing.invite(sponsor.pairing, "u-1", "ab" * 16, ""), cmo.clock.seconds()
-    )
-    reply = anyio.run(
-        call_pairing, invited.address, "", pairing.answer_invitation(cmo.pairing, invited)
-    )
-    partner = pairing.take_answer(cmo.pairing, invited, reply, "", "u-1")
-    pairing.confirm(cmo.pairing, partner, "u-1")
-    pairing.confirm(sponsor.pairing, sponsor.partner_named(cmo.settings.party), "u-1")
-    cmo.exchange.propose(sponsor.settings.party, _body(cmo, sponsor), "u-1")
-    made.sync()
-    sponsor.exchange.accept(
-        _AGREEMENT, sponsor.officer(sponsor.acting(None, ""), "agreement officer")
-    )
-    for _ in range(3):
-        made.sync()
-
-
-def _body(cmo: Home, sponsor: Home) -> AgreementBody:
-    system = f"urn:fedbatch:party:{cmo.settings.party}:product"
-    return AgreementBody(
-        id=_AGREEMENT,
-        version=1,
-        parties=(
-            AgreedParty(party=cmo.settings.party, role="CMO", name="CMO"),
-            AgreedParty(party=sponsor.settings.party, role="sponsor", name="Sponsor"),
-        ),
-        product=(
-            AgreedProduct(
-                id="p-1", name="P", identifiers=(Identifier(system=system, value="P-1"),)
-            ),
-        ),
-        sites=(AgreedSite(site="s", zone="UTC"),),
-        purpose="pilot",
-        effective=Effective(from_="2020-01-01T00:00:00Z"),
-        parameters=tuple(
-            AgreedParameter(
-                code=f"C{index}", term="weight.vessel", qualifier=f"c{index}", role="PV", unit="kg"
-            )
-            for index in range(PARAMETERS)
-        ),
-        rights=tuple(Right(record_type=item) for item in ("product", "batch", "series")),
-    )
-
-
-def _mapping() -> Mapping:
-    columns = tuple(
-        MappingRule(
-            header=f"p{index}",
-            term="weight.vessel",
-            qualifier=f"c{index}",
-            role="PV",
-            unit="kg",
-            series=SeriesTarget(model="raw", interval="PT1M"),
-        )
-        for index in range(PARAMETERS)
-    )
-    return Mapping(
-        version=1,
-        source="bulk",
-        shape="wide",
-        decimal_mark=".",
-        zone="UTC",
-        time_formats=("%Y-%m-%d %H:%M:%S",),
-        constants=(Constant(field="product", text="P-1"),),
-        rules=(
-            MappingRule(header="batch", field="batch"),
-            MappingRule(header="time", field="observed_at"),
-            *columns,
-        ),
-    )
 
 
 # ---- P1, P4, P6, P11: bulk
@@ -219,9 +81,9 @@ def measure_bulk(folder: Path) -> list[Figure]:
     total = BATCHES * MINUTES * PARAMETERS
     copied = copy_into_postgres(rows)
     rows.unlink()
-    with _pair(folder) as made:
+    with pair(folder) as made:
         taken = _take_in(made, wide)
-        objects = made.cmo.agreement_folder(_AGREEMENT) / "objects"
+        objects = made.cmo.agreement_folder(AGREEMENT) / "objects"
         stored = sum(path.stat().st_size for path in objects.glob("??/*"))
         began = time.perf_counter()
         made.sync()
@@ -229,9 +91,9 @@ def measure_bulk(folder: Path) -> list[Figure]:
         checked = _verification(made)
     columns = folder / "bulk.parquet"
     parquet.write_table(arrow_csv.read_csv(wide), columns)
-    with _pair(folder / "columnar") as made:
+    with pair(folder / "columnar") as made:
         columnar = _take_in(made, columns)
-    with _pair(folder / "memory") as made:
+    with pair(folder / "memory") as made:
         memory = _memory_of("import", str(wide), "--home", str(made.cmo.path))
     ratio = (copied or _NOT_RUN) / taken
     return [
@@ -291,7 +153,7 @@ def measure_bulk(folder: Path) -> list[Figure]:
     ]
 
 
-def _take_in(made: _Pair, path: Path) -> float:
+def _take_in(made: Pair, path: Path) -> float:
     """Seconds from a file to a batch that is read back from what is sealed in the ledger."""
     began = time.perf_counter()
     import_file(made.cmo, path, made.cmo.acting(None, ""))
@@ -314,12 +176,12 @@ def _said(value: float | None, text: str) -> str:
     return text if value is not None else f"not run (not installed); {text}"
 
 
-def _verification(made: _Pair) -> float:
+def _verification(made: Pair) -> float:
     """Seconds in which the receiver reads a segment and recomputes its points' hash."""
-    store = made.cmo.ledgers(_AGREEMENT)
+    store = made.cmo.ledgers(AGREEMENT)
     ledger = store.ledgers()[0].ledger
     named = store.objects(ledger)[0]
-    content = made.cmo.agreement_objects(_AGREEMENT).read(named.sha256)
+    content = made.cmo.agreement_objects(AGREEMENT).read(named.sha256)
     (item,) = load_series(made.cmo, "B0")
     began = time.perf_counter()
     points_hash(read_segment(content, ledger=ledger, series=item.series.series))
@@ -350,7 +212,7 @@ def _live_entries(number: int, width: int, start: int = 0) -> list[NewLedgerEntr
             id=entry_id,
             source="urn:fedbatch:source:s-" + "2" * 24,
             time="2026-03-02T08:00:00.000Z",
-            agreement=f"{_AGREEMENT}@1",
+            agreement=f"{AGREEMENT}@1",
             sender="party-1",
             receiver="party-2",
             salt=salt[::-1],
@@ -451,10 +313,10 @@ class CaughtUp:
 
 def catch_up(base: Path, entries: int, width: int) -> CaughtUp:
     """Post live entries while the partner is away, then let it catch up, two processes."""
-    with _pair(base) as made:
-        store = made.cmo.ledgers(_AGREEMENT)
+    with pair(base) as made:
+        store = made.cmo.ledgers(AGREEMENT)
         own = store.ledgers()[0]
-        sign = head_signer(made.cmo.keys, f"agreement/{_AGREEMENT}/ledger", own.origin)
+        sign = head_signer(made.cmo.keys, f"agreement/{AGREEMENT}/ledger", own.origin)
         store.append(own.ledger, _declared(made, width), None, sign)
         for start in range(0, entries, _AT_ONCE):
             count_ = min(_AT_ONCE, entries - start)
@@ -464,10 +326,10 @@ def catch_up(base: Path, entries: int, width: int) -> CaughtUp:
         began = time.perf_counter()
         made.sync()
         taken = time.perf_counter() - began
-        here, there = store.ledgers()[0], made.sponsor.ledgers(_AGREEMENT).ledgers()[1]
-        folder = made.sponsor.agreement_folder(_AGREEMENT)
+        here, there = store.ledgers()[0], made.sponsor.ledgers(AGREEMENT).ledgers()[1]
+        folder = made.sponsor.agreement_folder(AGREEMENT)
         size = sum(path.stat().st_size for path in folder.glob("ledgers.sqlite*"))
-        runs = made.sponsor.views(_AGREEMENT).points(there.ledger, "se-4")
+        runs = made.sponsor.views(AGREEMENT).points(there.ledger, "se-4")
         return CaughtUp(
             seconds=taken,
             sent=(here.size, here.root),
@@ -477,7 +339,7 @@ def catch_up(base: Path, entries: int, width: int) -> CaughtUp:
         )
 
 
-def _declared(made: _Pair, width: int) -> list[NewLedgerEntry]:
+def _declared(made: Pair, width: int) -> list[NewLedgerEntry]:
     record = records.Series(
         version=1,
         series="se-4",
@@ -503,7 +365,7 @@ def _declared(made: _Pair, width: int) -> list[NewLedgerEntry]:
         id=entry_id,
         source="urn:fedbatch:source:s-" + "2" * 24,
         time="2026-03-02T08:00:00.000Z",
-        agreement=f"{_AGREEMENT}@1",
+        agreement=f"{AGREEMENT}@1",
         sender=made.cmo.settings.party,
         receiver=made.sponsor.settings.party,
         salt="5" * 32,
@@ -515,7 +377,7 @@ def _declared(made: _Pair, width: int) -> list[NewLedgerEntry]:
     ]
 
 
-def _under(made: _Pair, item: NewLedgerEntry) -> NewLedgerEntry:
+def _under(made: Pair, item: NewLedgerEntry) -> NewLedgerEntry:
     """An entry as this CMO would have written it to this sponsor."""
     content = item.content.replace(b'"party-1"', f'"{made.cmo.settings.party}"'.encode())
     content = content.replace(b'"party-2"', f'"{made.sponsor.settings.party}"'.encode())

@@ -18,7 +18,7 @@ from fedbatch.node.clock import WallClock, clock_of
 from fedbatch.node.settings import Settings, load_settings, write_settings
 from fedbatch.ports import AuditNote, Clock, KnownAgreement, Partner, Person
 from fedbatch.services.agreements import Officer, Standing, standing
-from fedbatch.services.exchange import Exchange
+from fedbatch.services.exchange import Exchange, Told
 from fedbatch.services.intake import Intake
 from fedbatch.services.key_turns import link_key, own_signing
 from fedbatch.services.pairing import Pairing, is_printable
@@ -48,6 +48,15 @@ OFFICER_ROLES = (
     "key officer",
     "node admin",
 )
+
+
+def _stated(path: str | Path) -> tuple[int, int, int] | None:
+    """When a file was written, how long and which it is; None where there is none."""
+    try:
+        state = os.stat(path)  # noqa: PTH116 - four times a second for each of many files
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_size, state.st_ino
 
 
 def zone_named(name: str) -> ZoneInfo:
@@ -141,6 +150,8 @@ class Home:
         self.keys = KeyRing(path / "keys", self._signing, is_lost=is_lost)
         self.ids = HomeIds(self.keys, self._may_begin)
         self._agreements: OrderedDict[str, Ledgers] = OrderedDict()
+        self._told: dict[str, tuple[object, Told]] = {}
+        self._looked: tuple[object, int] = (None, 0)
         self._views: dict[str, Views] = {}
         # What was derived of a series, with the state it was derived from.
         self.derived: dict[str, tuple[object, list[Result]]] = {}
@@ -158,7 +169,7 @@ class Home:
 
     def close(self) -> None:
         """Close every database that was opened."""
-        for name in ("node", "journal"):
+        for name in ("node", "_node_looked_at", "journal"):
             opened = self.__dict__.pop(name, None)
             if opened is not None:
                 opened.close()
@@ -185,6 +196,10 @@ class Home:
 
     @cached_property
     def node(self) -> NodeDatabase:
+        return NodeDatabase(self._there(self.path / "node.sqlite"))
+
+    @cached_property
+    def _node_looked_at(self) -> NodeDatabase:
         return NodeDatabase(self._there(self.path / "node.sqlite"))
 
     @cached_property
@@ -224,6 +239,23 @@ class Home:
         if not agreement.replace("-", "").isalnum():
             raise InputError("an agreement's id", found=agreement, code="agreement.id")
         return self.path / "agreements" / agreement
+
+    def mark(self, name: str) -> object:
+        """Changes with each commit to an agreement's ledgers, or with "" with each act of the node.
+
+        For the thread that waits, not for the one that works: the node is looked at apart. Opening and
+        closing a database leaves it as it is: an empty log counts as none.
+        """
+        path = (
+            f"{self.path}/agreements/{name}/ledgers.sqlite" if name else f"{self.path}/node.sqlite"
+        )
+        log = _stated(f"{path}-wal")
+        stated = _stated(path), log if log is not None and log[1] else None
+        if name:
+            return stated
+        if self._looked[0] != stated:
+            self._looked = (stated, self._node_looked_at.generation())
+        return self._looked[1]
 
     def ledgers(self, agreement: str) -> Ledgers:
         """The store of an agreement; the one not used for longest is closed beyond 32."""
@@ -287,6 +319,8 @@ class Home:
             ids=self.ids,
             clock=self.clock,
             verify=is_signed,
+            mark=self.mark,
+            told=self._told,
         )
 
     @property

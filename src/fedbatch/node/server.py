@@ -17,6 +17,7 @@ from fedbatch.errors import FedbatchError, InputError
 from fedbatch.node.home import Home
 from fedbatch.peers.dialer import BACK_OFF_S_MAX, Dialer, Moved, TakenBack, keep_linked
 from fedbatch.peers.listener import Listener, listener_app
+from fedbatch.peers.stirring import Stirring
 from fedbatch.ports import Partner, Person
 from fedbatch.store.keys import is_signed
 
@@ -40,8 +41,8 @@ class Worker:
         return await anyio.to_thread.run_sync(call, limiter=self._limiter)
 
 
-def make_app(home: Home, run: Run, is_stopping: Callable[[], bool] = lambda: False) -> Starlette:
-    """The application that partners dial; long polls end once `is_stopping`."""
+def make_app(home: Home, run: Run, stirring: Stirring | None = None) -> Starlette:
+    """The application that partners dial; long polls end once `stirring` is over."""
     return listener_app(
         Listener(
             exchange=home.exchange,
@@ -50,15 +51,20 @@ def make_app(home: Home, run: Run, is_stopping: Callable[[], bool] = lambda: Fal
             clock=home.wall,
             verify=is_signed,
             run=run,
-            is_stopping=is_stopping,
+            stirring=stirring or Stirring(mark=home.mark),
         )
     )
 
 
-def dialer_for(home: Home, partner: Partner, run: Run) -> Dialer:
+def dialer_for(home: Home, partner: Partner, run: Run, stirring: Stirring | None = None) -> Dialer:
     """The link to a partner whom this node dials."""
     return Dialer(
-        exchange=home.exchange, partner=partner, signer=home.keys, clock=home.wall, run=run
+        exchange=home.exchange,
+        partner=partner,
+        signer=home.keys,
+        clock=home.wall,
+        run=run,
+        stirring=stirring or Stirring(mark=home.mark),
     )
 
 
@@ -117,8 +123,8 @@ def _keep_link(home: Home, partner: Partner, outcome: Moved | FedbatchError) -> 
     home.node.keep_link(partner.party, state)
 
 
-async def _link(home: Home, partner: Partner, worker: Worker) -> None:
-    dialer = dialer_for(home, partner, worker.run)
+async def _link(home: Home, partner: Partner, worker: Worker, stirring: Stirring) -> None:
+    dialer = dialer_for(home, partner, worker.run, stirring)
 
     async def report(outcome: Moved | FedbatchError) -> None:
         await worker.run(functools.partial(_keep_link, home, partner, outcome))
@@ -138,16 +144,18 @@ async def _link(home: Home, partner: Partner, worker: Worker) -> None:
         await dialer.close()
 
 
-async def _links(home: Home, worker: Worker) -> None:
+async def _links(home: Home, worker: Worker, stirring: Stirring) -> None:
     """Start a link for each partner that this node dials, also those paired later."""
     running: set[str] = set()
     async with anyio.create_task_group() as group:
         while True:
+            known = stirring.marks([""])
             partners: list[Partner] = await worker.run(home.node.partners)
             for partner in partners:
                 if partner.dials and partner.confirmed_here and partner.party not in running:
                     running.add(partner.party)
-                    group.start_soon(_link, home, partner, worker)
+                    group.start_soon(_link, home, partner, worker, stirring)
+            await stirring.changed(known)
             await anyio.sleep(1.0)
 
 
@@ -221,14 +229,15 @@ async def serve(home: Home, ready: Callable[[], None]) -> None:
     if home.settings.listen:
         _check_free(home)
     worker = Worker()
+    stopping: list[uvicorn.Server] = []
+    stirring = Stirring(mark=home.mark, is_over=lambda: any(item.should_exit for item in stopping))
     async with anyio.create_task_group() as group:
-        group.start_soon(_links, home, worker)
+        group.start_soon(stirring.run)
+        group.start_soon(_links, home, worker, stirring)
         if not home.settings.listen:
             ready()
             await anyio.sleep_forever()
-        stopping: list[uvicorn.Server] = []
-        app = make_app(home, worker.run, lambda: any(item.should_exit for item in stopping))
-        server = uvicorn.Server(_config(home, app))
+        server = uvicorn.Server(_config(home, make_app(home, worker.run, stirring)))
         stopping.append(server)
 
         async def announce() -> None:

@@ -33,6 +33,7 @@ from fedbatch.errors import (
 )
 from fedbatch.ledger.frames import BUNDLE_ENTRIES_MAX
 from fedbatch.peers.signatures import Request, sign_request
+from fedbatch.peers.stirring import Stirring
 from fedbatch.ports import Clock, Partner, Signer
 from fedbatch.services.agreements import hex_bytes
 from fedbatch.services.exchange import (
@@ -65,6 +66,8 @@ UNREACHABLE = "peer.unreachable"
 # One bundle may be 16 MiB unpacked and a group of frames 8 MiB; nothing larger is ever right.
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
 _TIMEOUT_S = 60.0
+# Long polls of half a minute that may pass before a round looks at everything again.
+POLLS_MAX = 10
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _FRAMES = "application/vnd.fedbatch.frames"
 
@@ -176,13 +179,17 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True, kw_only=True)
 class Moved:
-    """What a round moved: entries fetched and sent, and what was refused."""
+    """What a round moved: entries fetched and sent, and what was refused.
+
+    `cursor` and `here` are the states of partner and node that the round set out from.
+    """
 
     fetched: int = 0
     sent: int = 0
     receipts: int = 0
     refusals: list[str] = field(default_factory=list)
     cursor: str = ""
+    here: Overview | None = None
     given_back: int = 0
 
 
@@ -205,6 +212,7 @@ class Dialer:
     signer: Signer
     clock: Clock
     run: Callable[[Callable[[], Any]], Awaitable[Any]]
+    stirring: Stirring
     transport: httpx.AsyncBaseTransport | None = None
     _client: httpx.AsyncClient | None = None
 
@@ -301,6 +309,7 @@ class Dialer:
         await self._hear(overview, moved)
         there = {line.agreement: line for line in overview.agreements}
         here: Overview = await self.run(lambda: self.exchange.overview(self.party))
+        moved.here = here
         own = {line.agreement: line for line in here.agreements}
         for agreement in sorted(there.keys() | own.keys()):
             try:
@@ -783,51 +792,59 @@ def back_off_s(failures: int, jitter: float) -> float:
 async def keep_linked(
     dialer: Dialer, report: Callable[[Moved | FedbatchError], Awaitable[None]]
 ) -> None:
-    """Keep a link for ever: a round, then the long poll until something changes, then again."""
+    """Keep a link for ever: a round, then long polls until something changes, then again."""
     failures = 0
     while True:
         try:
             moved = await dialer.round()
             failures = 0
             await report(moved)
-            if moved.cursor:
-                await _until_changed(dialer, moved.cursor)
-            else:
+            # What was refused is tried again after one poll, though nothing has changed.
+            polls = 1 if moved.refusals else POLLS_MAX
+            if not moved.cursor:
                 await anyio.sleep(1.0)
+            while moved.cursor and polls and not await _is_changed(dialer, moved):
+                polls -= 1
         except FedbatchError as error:
             failures += 1
             await report(error)
             await anyio.sleep(back_off_s(failures - 1, secrets.randbelow(1000) / 1000))
 
 
-async def _until_changed(dialer: Dialer, cursor: str) -> None:
-    """Wait until the partner's state or this node's own changes, at most 30 s.
+async def _is_changed(dialer: Dialer, moved: Moved) -> bool:
+    """Wait until a state is no longer that of the last round, at most 30 s; whether one is.
 
     Raises:
         PeerError: the long poll failed.
     """
-    before = await dialer.run(lambda: dialer.exchange.overview(dialer.party))
     problems: list[FedbatchError] = []
+    is_changed = False
 
     async with anyio.create_task_group() as group:
 
         async def there() -> None:
+            nonlocal is_changed
             try:
-                await dialer.overview(cursor, 30)
+                _, now = await dialer.overview(moved.cursor, 30)
+                is_changed = now != moved.cursor
             except FedbatchError as error:
                 # Raised below: a task group would wrap it so that nobody recognises it.
                 problems.append(error)
             group.cancel_scope.cancel()
 
         async def here() -> None:
-            while True:
-                await anyio.sleep(0.1)
-                now = await dialer.run(lambda: dialer.exchange.overview(dialer.party))
-                if now != before:
+            nonlocal is_changed
+            while not dialer.stirring.is_over():
+                names = await dialer.run(lambda: dialer.exchange.watched(dialer.party))
+                known = dialer.stirring.marks(names)
+                if await dialer.run(lambda: dialer.exchange.overview(dialer.party)) != moved.here:
+                    is_changed = True
                     group.cancel_scope.cancel()
                     return
+                await dialer.stirring.changed(known)
 
         group.start_soon(there)
         group.start_soon(here)
     if problems:
         raise problems[0]
+    return is_changed

@@ -39,6 +39,7 @@ from fedbatch.peers.signatures import (
     claimed_key,
     read_signature,
 )
+from fedbatch.peers.stirring import Stirring
 from fedbatch.ports import Clock, NodeStore
 from fedbatch.services.agreements import Verify
 from fedbatch.services.exchange import PART_BYTES_MAX, Exchange, NotHereError, Overview
@@ -56,7 +57,6 @@ STRANGER_BYTES_MAX = 16 * 1024
 BODY_S_MAX = 60
 NONCE_KEPT_S = 600
 WAIT_S_MAX = 60
-_TICK_S = 0.1
 _FRAMES = "application/vnd.fedbatch.frames"
 _JSON = "application/json"
 NOT_FOUND = b'{"code":"not_here"}'
@@ -95,7 +95,7 @@ class Listener:
     clock: Clock
     verify: Verify
     run: Callable[[Callable[[], Any]], Awaitable[Any]]
-    is_stopping: Callable[[], bool] = lambda: False
+    stirring: Stirring
 
 
 def _reply(content: bytes, media_type: str = _JSON, status: int = 200) -> Response:
@@ -259,12 +259,15 @@ async def _keys(call: Call) -> Response:
 async def _sizes(call: Call) -> Response:
     """How things stand; with `after` and `wait`, once it is no longer as the caller knows it."""
     after = call.request.query_params.get("after", "")
+    listener = call.listener
     with anyio.move_on_after(min(_number(call.request, "wait", 0), WAIT_S_MAX)):
-        while after and not call.listener.is_stopping():
+        while after and not listener.stirring.is_over():
+            names = await listener.run(lambda: listener.exchange.watched(call.party))
+            known = listener.stirring.marks(names)
             content = await _overview(call)
             if _cursor(content) != after:
                 return _reply(content)
-            await anyio.sleep(_TICK_S)
+            await listener.stirring.changed(known)
     return _reply(await _overview(call))
 
 

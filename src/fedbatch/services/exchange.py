@@ -41,7 +41,7 @@ from fedbatch.standard import canonical
 from fedbatch.standard.agreements import AgreementBody
 from fedbatch.standard.key_records import KeyRecord
 
-__all__ = ["PART_BYTES_MAX", "AgreementLine", "Exchange", "NotHereError", "Overview"]
+__all__ = ["PART_BYTES_MAX", "AgreementLine", "Exchange", "NotHereError", "Overview", "Told"]
 
 
 # The setting that lists objects which the partner's entries name and which are not here.
@@ -106,9 +106,25 @@ class KeyRecords(msgspec.Struct, frozen=True, kw_only=True):
     records: tuple[KeyRecord, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the store of one agreement tells its partner: how it stands, and changes of keys.
+
+    `known` are the partner's own changes, as far as they are known here.
+    """
+
+    line: AgreementLine
+    keys: tuple[KeyRecord, ...]
+    known: tuple[KeyRecord, ...]
+
+
 @dataclass(slots=True, kw_only=True)
 class Exchange:
-    """This node's side of every link. `open_store` opens an agreement's store, lazily."""
+    """This node's side of every link. `open_store` opens an agreement's store, lazily.
+
+    `mark` changes whenever an agreement's store may have (its id), or the node's (""); while it does
+    not, what was read is kept in `told` and no store is opened.
+    """
 
     party: str
     node: str
@@ -119,6 +135,8 @@ class Exchange:
     ids: Ids
     clock: Clock
     verify: Verify
+    mark: Callable[[str], object]
+    told: dict[str, tuple[object, Told]]
 
     # ---- who asks
 
@@ -181,10 +199,28 @@ class Exchange:
             wants_back=partner.wants_back,
         )
 
+    def watched(self, party: str) -> tuple[str, ...]:
+        """The names whose marks tell that what a partner may know has changed."""
+        return ("", *self._agreements_with(party))
+
+    def _told(self, agreement: str) -> Told:
+        mark = self.mark(agreement)
+        before = self.told.get(agreement)
+        if before is not None and before[0] == mark:
+            return before[1]
+        store = self.open_store(agreement)
+        fresh = Told(
+            line=self._read_line(agreement),
+            keys=tuple(key_turns.records_of(store)),
+            known=tuple(key_turns.partner_records(store)),
+        )
+        self.told[agreement] = (mark, fresh)
+        return fresh
+
     def _line(self, agreement: str) -> AgreementLine:
         """How one agreement stands; a damaged one holds the others of this partner not up."""
         try:
-            return self._read_line(agreement)
+            return self._told(agreement).line
         except IntegrityError as error:
             return AgreementLine(agreement=agreement, stopped=error.code)
 
@@ -261,7 +297,7 @@ class Exchange:
         found = list(partner.own_links)
         for agreement in self._agreements_with(party):
             with contextlib.suppress(IntegrityError):  # damaged: its line says so
-                found += key_turns.records_of(self.open_store(agreement))
+                found += self._told(agreement).keys
         return _encode_records(found)
 
     def known_key_records(self, party: str) -> str:
@@ -270,7 +306,7 @@ class Exchange:
         found = list(partner.links)
         for agreement in self._agreements_with(party):
             with contextlib.suppress(IntegrityError):
-                found += key_turns.partner_records(self.open_store(agreement))
+                found += self._told(agreement).known
         return _encode_records(found)[1]
 
     def note_told(self, party: str, told: str, links: int) -> None:

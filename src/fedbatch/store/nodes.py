@@ -82,7 +82,8 @@ class NodeDatabase:
 
     def find_partner(self, party: str) -> Partner | None:
         """A partner by its party id, or None."""
-        return next((item for item in self.partners() if item.party == party), None)
+        row = self._database.row("select content from partner where party = ?", (party,))
+        return msgspec.json.decode(row[0], type=Partner) if row else None
 
     # ---- invitations
 
@@ -106,6 +107,14 @@ class NodeDatabase:
     def agreements(self) -> list[KnownAgreement]:
         """Every agreement, whatever its state."""
         return [msgspec.json.decode(item, type=KnownAgreement) for item in self._all("agreement")]
+
+    def generation(self) -> int:
+        """How many acts there were: it grows with each change of a person, partner or agreement.
+
+        Links and nonces, which change with every request, leave it as it is.
+        """
+        row = self._database.row("select coalesce(max(position), 0) from audit")
+        return int(row[0]) if row else 0
 
     # ---- links and nonces
 

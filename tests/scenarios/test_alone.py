@@ -479,3 +479,16 @@ def test_home_restored_while_it_is_alone_goes_on_at_once(world: World, tmp_path:
     transcribe(sponsor, [*REPORT, row("B4")])
     assert sponsor.home.ledgers(AGREED).ledgers()[0].size > size
     assert verify_home(sponsor.home).wrong == []
+
+
+def test_what_a_report_left_in_doubt_is_seen_to_be_missing(world: World) -> None:
+    sponsor = begin(world)
+    transcribe(sponsor, [row("B1"), row("B2", assay="1.004.812")])
+    shown = {(item.batch, item.code) for item in read_results(sponsor.home)}
+    assert ("B2", "ASSAY") not in shown
+    (held,) = [one for one in read_findings(sponsor.home) if one.finding.effect == "held_back"]
+    assert (held.origin, held.batch, held.parameter) == ("journal", "B2", "assay")
+    assert held.finding.found == "1.004.812"
+    # Once the report comes right, nothing waits.
+    transcribe(sponsor, [row("B1"), row("B2", assay="100.4")])
+    assert not [one for one in read_findings(sponsor.home) if one.finding.effect == "held_back"]

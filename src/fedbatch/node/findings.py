@@ -1,7 +1,7 @@
 """Findings at this home: what agreement rules find in both ledgers, and what is held back or refused."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -18,7 +18,7 @@ from fedbatch.node.series import (
     reckon_held,
     sealed_until,
 )
-from fedbatch.ports import KnownAgreement
+from fedbatch.ports import JournalHead, KnownAgreement
 from fedbatch.rules.facts import Batches, Facts
 from fedbatch.rules.judgement import judge_all, judge_series
 from fedbatch.rules.series import SeriesFacts
@@ -27,6 +27,7 @@ from fedbatch.services.replication import LOST, statements
 from fedbatch.standard import records
 from fedbatch.standard.agreements import AgreementBody
 from fedbatch.standard.findings import Finding, Place
+from fedbatch.standard.journals import JournalResult
 from fedbatch.standard.rulebook import RULES, finding
 from fedbatch.standard.values import named_key
 from fedbatch.store.journal import text_key
@@ -131,8 +132,54 @@ def read_findings(
             for origin, item in found
         ]
     if agreement is None:
+        rows += _held_back(home, rows)
         rows += _taken_in(home)
     return sorted(rows, key=lambda row: (row.finding.severity, row.finding.rule, row.batch))
+
+
+def _held_back(home: Home, rows: Sequence[FindingRow]) -> list[FindingRow]:
+    """What waits in the journal for somebody to decide, where no agreement's findings say it yet."""
+    told = {
+        (row.finding.rule, row.finding.found) for row in rows if row.finding.effect == "held_back"
+    }
+    waiting = home.journal.held()
+    heads = home.journal.heads(("batch",)) if waiting else {}
+    held = []
+    for item in waiting:
+        found = msgspec.json.decode(item.finding, type=Finding)
+        if (found.rule, found.found) in told:
+            continue
+        template = (
+            msgspec.json.decode(item.template, type=JournalResult)
+            if item.type == "result" and item.template
+            else None
+        )
+        held.append(
+            FindingRow(
+                agreement="",
+                origin="journal",
+                batch=_number_of(home, heads, template),
+                parameter=template.term if template else "",
+                finding=found,
+            )
+        )
+    return held
+
+
+def _number_of(
+    home: Home,
+    heads: Mapping[tuple[str, tuple[str, ...]], JournalHead],
+    template: JournalResult | None,
+) -> str:
+    """A batch's number as its own table tells it."""
+    if template is None or template.batch is None:
+        return ""
+    key = named_key(template.batch)
+    head = heads.get(("batch", (key,)))
+    if head is None:
+        return key
+    record = msgspec.json.decode(bytes(home.journal.read(head.index).data), type=records.Batch)
+    return " / ".join(item.value for item in record.identifiers) or key
 
 
 def _taken_in(home: Home) -> list[FindingRow]:

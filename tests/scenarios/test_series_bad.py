@@ -74,6 +74,54 @@ def test_numbers_beyond_eighteen_digits_are_kept_as_texts(made: Link) -> None:
     assert [mark.raw for mark in column.marks.values()] == [huge]
 
 
+FULL = ("1149.9390870455668", "0.8387179933254993", "7.5")
+
+
+def told_speeds(made: Link) -> list[float]:
+    """The numbers of a batch's press speed at the sponsor, whatever their scale."""
+    (item,) = load_series(made.sponsor.home, "B1")
+    column = series_block(made.sponsor.home, item).columns["PRESS.SPEED.PV"]
+    assert not column.marks
+    return [number / 10 ** (column.scale or 0) for number in column.numbers.tolist()]
+
+
+def test_binary_numbers_written_out_in_full_come_back_as_they_were(made: Link) -> None:
+    """No scale of 18 digits holds them all: the column is one of binary numbers, and none is a text."""
+    lines = [line(f"06:00:{at}0", speed=text) for at, text in enumerate(FULL)]
+    assert "series.text" not in rules_of(made, *lines)
+    made.cmo.share(AGREED)
+    made.settle()
+    assert told_speeds(made) == [float(text) for text in FULL]
+    again = made.cmo.take(press_file(made, *lines))
+    assert (again.points, again.points_corrected) == (0, 0)
+    changed = [*lines[:2], line("06:00:20", speed="7.25")]
+    assert made.cmo.take(press_file(made, *changed)).points_corrected == 12
+    made.cmo.share(AGREED)
+    made.settle()
+    assert told_speeds(made) == [float(FULL[0]), float(FULL[1]), 7.25]
+    assert are_equal(made)
+    assert verify_home(made.sponsor.home).wrong == []
+
+
+def test_binary_numbers_after_a_still_start_are_followed_live_and_sealed(made: Link) -> None:
+    follower, path = live(made)
+    path.write_text("\n".join([HEADERS, line("06:00:00", speed="0.0"), ""]))
+    assert follower.turn().points == 12
+    for at, text in enumerate(FULL, 1):
+        path.write_text(path.read_text() + line(f"06:00:{at}0", speed=text) + "\n")
+        turn = follower.turn()
+        assert (turn.points, turn.refused) == (12, {})
+    made.settle()
+    expected = [0.0, *(float(text) for text in FULL)]
+    assert told_speeds(made) == expected
+    assert follower.seal(is_end=True) == 1
+    made.cmo.share(AGREED)
+    made.settle()
+    assert told_speeds(made) == expected
+    assert verify_home(made.sponsor.home).wrong == []
+    assert are_equal(made)
+
+
 def test_an_export_that_grows_a_column_half_way_keeps_what_came_before(made: Link) -> None:
     """Rows longer than the header are held back: what follows the new cell may have moved."""
     found = rules_of(made, line("06:00:00"), line("06:00:10") + ";99")

@@ -5,9 +5,11 @@ series as a point without number, with its text and as bad quality, since that i
 said at that instant.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -29,7 +31,7 @@ from fedbatch.series.blocks import (
     from_points,
     from_rows,
 )
-from fedbatch.series.decimals import read_decimals
+from fedbatch.series.decimals import Decimals, read_decimals
 from fedbatch.series.instants import instant_text
 from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.journals import JournalParameter, JournalSeries, Origin, journal_key
@@ -38,7 +40,7 @@ from fedbatch.standard.records import Clock, SamplingModel, Step
 from fedbatch.standard.rulebook import finding
 from fedbatch.standard.values import AbsentReason, Quality, Time, Value
 
-__all__ = ["PLACING", "SeriesDraft", "SeriesExtraction", "extract_series", "is_series"]
+__all__ = ["PLACING", "Each", "SeriesDraft", "SeriesExtraction", "extract_series", "is_series"]
 
 # Fields that say where and when a row's points belong; every other field is of the batch.
 PLACING = frozenset(
@@ -54,6 +56,17 @@ _QUALITIES: dict[str, Quality] = {
 }
 _SHOWN = 3
 _SECOND = 1_000_000
+Thing = TypeVar("Thing")
+Result = TypeVar("Result")
+
+
+class Each(Protocol):
+    """Pure work on things, results in their order: `map`, or one that does several at once."""
+
+    def __call__(
+        self, work: Callable[[Thing], Result], things: Iterable[Thing], /
+    ) -> Iterable[Result]:
+        """The results, one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,14 +95,47 @@ def is_series(mapping: Mapping) -> bool:
 
 
 def extract_series(
-    table: Table, file: SourceFile, mapping: Mapping, ground: Ground
+    table: Table, file: SourceFile, mapping: Mapping, ground: Ground, each: Each = map
 ) -> SeriesExtraction:
     """Turn a table of points into series.
 
     Raises:
         InputError: the table's columns are not the mapping's.
     """
-    return _Work(table, file, mapping, ground).run()
+    return _Work(table, file, mapping, ground, each).run()
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _Told:
+    """What a column, or a tag's rows in one, tell of a parameter.
+
+    `texts`: verbatim; asked for only where the source told no `numbers`.
+    """
+
+    rule: MappingRule
+    target: SeriesTarget
+    texts: Callable[[], Texts]
+    numbers: Column | None
+    rows: Integers
+    unit_text: str
+    quality: Texts | None
+    decimal_mark: str
+
+
+def _with_numbers(told: _Told) -> tuple[_Told, Decimals]:
+    numbers, least = told.numbers, told.target.scale
+    if (
+        numbers is not None
+        and told.decimal_mark == "."
+        and (least is None or numbers.scale is None or int(least) <= numbers.scale)
+    ):
+        return told, Decimals(numbers)
+    found = read_decimals(
+        compute.utf8_trim_whitespace(told.texts()),
+        told.decimal_mark,
+        scale_min=int(least or 0),
+    )
+    return told, found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +150,9 @@ class _Read:
 class _Work:
     """One table on its way; lives for one call."""
 
-    def __init__(self, table: Table, file: SourceFile, mapping: Mapping, ground: Ground) -> None:
+    def __init__(
+        self, table: Table, file: SourceFile, mapping: Mapping, ground: Ground, each: Each
+    ) -> None:
         self.table, self.passed_over = rows_meant(table, mapping)
         self.file, self.mapping, self.ground = file, mapping, ground
         table = self.table
@@ -112,6 +160,7 @@ class _Work:
         self.fields = {rule.field: column for column, rule in self.assigned if rule.field}
         self.constants = {item.field: item.text for item in mapping.constants}
         self.count = len(table.rows)
+        self.each = each
         self.findings: list[Finding] = []
         self.out = SeriesExtraction()
 
@@ -239,18 +288,29 @@ class _Work:
     # ---- parameters
 
     def _reads(self) -> Iterator[_Read]:
-        if self.mapping.shape == "long":
-            yield from self._long_reads()
-            return
+        told = self._long() if self.mapping.shape == "long" else self._wide()
+        for item, found in self.each(_with_numbers, told):
+            read = self._read(item, found)
+            if read is not None:
+                yield read
+
+    def _wide(self) -> Iterator[_Told]:
         every = np.arange(self.count, dtype=np.int64)
         quality = self._texts("quality")
         for column, rule in self.assigned:
             if rule.series is not None:
-                read = self._read(rule, rule.series, _array(column), every, column.unit, quality)
-                if read is not None:
-                    yield read
+                yield _Told(
+                    rule=rule,
+                    target=rule.series,
+                    texts=partial(_array, column),
+                    numbers=column.numbers,
+                    rows=every,
+                    unit_text=column.unit,
+                    quality=quality,
+                    decimal_mark=self.mapping.decimal_mark,
+                )
 
-    def _long_reads(self) -> Iterator[_Read]:
+    def _long(self) -> Iterator[_Told]:
         tags, values = self._texts("tag"), self.fields.get("value")
         if tags is None or values is None:
             self._held("row.incomplete", "", "no column", "columns of tags and values")
@@ -264,43 +324,35 @@ class _Work:
             if rule is None:
                 self._held("tag.unmapped", f"tag {tag}", f"{rows.size} rows", "a rule for the tag")
             elif rule.series is not None:
-                said = units[int(rows[0])].as_py() if units is not None else ""
-                of_tag = rows_of(quality, rows) if quality is not None else None
-                read = self._read(rule, rule.series, rows_of(texts, rows), rows, said, of_tag)
-                if read is not None:
-                    yield read
+                yield _Told(
+                    rule=rule,
+                    target=rule.series,
+                    texts=partial(rows_of, texts, rows),
+                    numbers=None,
+                    rows=rows,
+                    unit_text=units[int(rows[0])].as_py() if units is not None else "",
+                    quality=rows_of(quality, rows) if quality is not None else None,
+                    decimal_mark=self.mapping.decimal_mark,
+                )
             elif rule.ignored is not None:
                 self.out.rest.ignored[tag] = rule.ignored
 
-    def _read(
-        self,
-        rule: MappingRule,
-        target: SeriesTarget,
-        texts: Texts,
-        rows: Integers,
-        unit_text: str,
-        quality: Texts | None,
-    ) -> _Read | None:
+    def _read(self, told: _Told, found: Decimals) -> _Read | None:
+        rule = told.rule
         name = rule.tag or rule.header or ""
-        unit = column_unit(rule, unit_text, self.ground.units)
+        unit = column_unit(rule, told.unit_text, self.ground.units)
         if isinstance(unit, Doubt):
-            self._held(
-                unit.rule, name, f"{len(rows)} rows in {unit_text or 'no unit'}", unit.expected
-            )
+            where = f"{len(told.rows)} rows in {told.unit_text or 'no unit'}"
+            self._held(unit.rule, name, where, unit.expected)
             return None
         if unit[0] is None:
             return None
-        found = read_decimals(
-            compute.utf8_trim_whitespace(texts),
-            self.mapping.decimal_mark,
-            scale_min=int(target.scale or 0),
-        )
         marks = {**found.column.marks, **self._unread(name, found.unread)}
-        if quality is not None:
-            _lay_quality(marks, quality)
+        if told.quality is not None:
+            _lay_quality(marks, told.quality)
         column = Column(found.column.scale, found.column.numbers, found.column.present, marks)
-        parameter = _parameter(rule, target, unit[0].ucum, unit_text, found.column.scale)
-        return _Read(parameter, rows, column)
+        parameter = _parameter(rule, told.target, unit[0].ucum, told.unit_text, found.column.scale)
+        return _Read(parameter, told.rows, column)
 
     def _unread(self, name: str, unread: MappingOf[int, str]) -> dict[int, Mark]:
         """Texts among numbers: points without number, as bad as the source says they are."""
@@ -480,8 +532,8 @@ def _stretches(problems: dict[int, TimeProblem]) -> Iterator[tuple[int, int, Tim
 
 def _rows_within(held: Integers, wanted: Integers) -> Integers:
     """The places in `held` of those of its rows that are wanted; both rise."""
-    if held.size == wanted.size and bool(np.array_equal(held, wanted)):
-        return np.arange(held.size, dtype=np.int64)
+    if held.size and int(held[-1]) == held.size - 1:  # every row from 0 on: a row is its own place
+        return wanted[: int(np.searchsorted(wanted, held.size))]
     return np.flatnonzero(np.isin(held, wanted, assume_unique=True))
 
 

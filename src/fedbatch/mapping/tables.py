@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from fedbatch.series.blocks import Column as NumberColumn
 from fedbatch.standard.findings import Finding
 
 __all__ = [
@@ -53,6 +54,8 @@ class Column:
     binary64, STANDARD S7), "" for a blank cell. `kinds` is None where every cell is TEXT or, being
     "", BLANK; else one CellKind a row. `formats` holds a workbook's display format a row; it is kept
     and is no evidence of digits. `group` and `unit` are the texts of a group row and a unit row.
+    `numbers` is what `read_decimals` reads in the texts, where a source that holds numbers can tell
+    without them.
     """
 
     index: int
@@ -62,6 +65,7 @@ class Column:
     unit: str = ""
     kinds: Sequence[CellKind] | None = None
     formats: Sequence[str] | None = None
+    numbers: NumberColumn | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

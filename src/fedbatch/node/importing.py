@@ -17,6 +17,7 @@ from fedbatch.services.checking import series_findings, source_findings
 from fedbatch.services.intake import IntakeReport, take_in, write_journal_entry
 from fedbatch.services.mappings import check_mapping
 from fedbatch.services.series_intake import take_in_points
+from fedbatch.services.side_by_side import side_by_side
 from fedbatch.sources.tabular import Layout, Reading, read_columns, read_file
 from fedbatch.standard.findings import Finding
 from fedbatch.standard.mappings import Mapping, TableLayout
@@ -256,7 +257,7 @@ def _take_points(
     home: Home, reading: Reading, table: Table, mapping: Mapping, person: Person, reason: str
 ) -> IntakeReport:
     """Series of one table: segments first, durable, then the entries that name them."""
-    found = extract_series(table, reading.file, mapping, home.ground(mapping))
+    found = extract_series(table, reading.file, mapping, home.ground(mapping), side_by_side)
     found.rest.findings += series_findings(found.drafts, reading.file, home.clock.now())
     intake = home.intake(person)
     told = take_in_points(found.drafts, reading.file, mapping, intake, home.journal_objects, reason)

@@ -7,10 +7,10 @@ which is also what parts a covered stretch from a gap in derived results.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from math import fsum
 
 import numpy as np
 
-from fedbatch.errors import InputError
 from fedbatch.rules.facts import StepFacts
 from fedbatch.rules.verdicts import judge
 from fedbatch.series.blocks import Block, ColumnPoints, column_points, good_flags, good_points
@@ -241,13 +241,14 @@ def conflict_findings(conflicts: Iterable[Conflict], series: str) -> Iterator[Fi
 def counter_growth(points: ColumnPoints) -> Decimal:
     """What a counter grew by, from its first good point on; a restart counts from 0."""
     good = good_points(points)
-    if good.scale is None:
-        raise InputError("a counter of exact decimals", found="binary64", code="counter.scale")
     if not good.times.size:
         return Decimal(0)
     steps = np.diff(good.numbers)
-    grown = int(np.where(steps >= 0, steps, good.numbers[1:]).sum())
-    return Decimal(grown).scaleb(-good.scale)
+    grown = np.where(steps >= 0, steps, good.numbers[1:])
+    if good.scale is None:
+        # To the digits that every decimal keeps in binary64.
+        return Decimal(format(fsum(grown.tolist()), ".15g"))
+    return Decimal(int(grown.sum())).scaleb(-good.scale)
 
 
 def balance_findings(

@@ -152,7 +152,7 @@ def _within(points: ColumnPoints, start: int, end: int) -> ColumnPoints:
 
 def _gain(points: ColumnPoints) -> Decimal:
     """How much more the last point says than the first."""
-    if points.times.size < 2 or points.scale is None:  # noqa: PLR2004 - a gain needs two
+    if points.times.size < 2:  # noqa: PLR2004 - a gain needs two
         return Decimal(0)
-    grown = int(points.numbers[-1]) - int(points.numbers[0])
-    return Decimal(grown).scaleb(-points.scale)
+    first, last = (number_text(points.numbers[row].item(), points.scale) for row in (0, -1))
+    return Decimal(last) - Decimal(first)

@@ -28,9 +28,11 @@ __all__ = [
     "Numbers",
     "between",
     "column_points",
+    "common_scale",
     "concatenate",
     "count",
     "equal",
+    "fits",
     "from_points",
     "from_rows",
     "good_flags",
@@ -298,26 +300,33 @@ def rescale(column: Column, scale: int | None, where: str = "") -> Column:
     if scale is None:
         numbers = column.numbers / np.float64(10**column.scale)
         return Column(None, numbers, column.present, column.marks)
-    factor = 10 ** (scale - column.scale)
-    most = NUMBER_MAX // factor
-    if (
-        column.numbers.size
-        and not -most <= int(column.numbers.min()) <= int(column.numbers.max()) <= most
-    ):
+    if not fits(column, scale):
         raise InputError(
             f"at most {DIGITS_MAX} digits at {scale} decimals",
             where=where,
             found="more",
             code="series.scale",
         )
-    return Column(scale, column.numbers * np.int64(factor), column.present, column.marks)
+    factor = np.int64(10 ** (scale - column.scale))
+    return Column(scale, column.numbers * factor, column.present, column.marks)
 
 
-def _common_scale(scales: Iterable[int | None]) -> int | None:
-    known = set(scales)
-    if None in known:
-        return None
-    return max((scale for scale in known if scale is not None), default=0)
+def fits(column: Column, scale: int) -> bool:
+    """Whether every number has 18 digits at most at so many decimals."""
+    if column.scale is None or scale < column.scale:
+        return False
+    most = NUMBER_MAX // 10 ** (scale - column.scale)
+    return (
+        not column.numbers.size
+        or -most <= int(column.numbers.min()) <= int(column.numbers.max()) <= most
+    )
+
+
+def common_scale(columns: Iterable[Column]) -> int | None:
+    """The least scale that holds the numbers of all; None, binary64, where 18 digits are too few."""
+    held = list(columns)
+    scale = max((column.scale for column in held if column.scale is not None), default=0)
+    return scale if all(fits(column, scale) for column in held) else None
 
 
 # ---- making blocks
@@ -421,10 +430,11 @@ def _blank(length: int, scale: int | None) -> tuple[Numbers, Flags]:
 def concatenate(blocks: Sequence[Block]) -> Block:
     """Blocks of which each ends before the next begins, rows one after another.
 
-    A column's scale becomes the greatest of its blocks; where one is binary64, all are.
+    A column's scale becomes the greatest of its blocks; where one is binary64, or no scale of 18 digits
+    holds all, all are binary64.
 
     Raises:
-        InputError: a block begins before the one before it has ended, or `series.scale`.
+        InputError: a block begins before the one before it has ended.
     """
     if not blocks:
         return Block(np.empty(0, dtype=np.int64), {})
@@ -439,14 +449,14 @@ def concatenate(blocks: Sequence[Block]) -> Block:
 
 def _joined(name: str, blocks: Sequence[Block]) -> Column:
     there = [block.columns[name] for block in blocks if name in block.columns]
-    scale = _common_scale(column.scale for column in there)
+    scale = common_scale(there)
     numbers, present, marks = [], [], dict[int, Mark]()
     start = 0
     is_whole = len(there) == len(blocks) and all(column.present is None for column in there)
     for block in blocks:
         length = block.times.size
         part = block.columns.get(name)
-        column = _absent(length, scale) if part is None else rescale(part, scale, name)
+        column = _absent(length, scale) if part is None else rescale(part, scale)
         numbers.append(column.numbers)
         if not is_whole:
             present.append(
@@ -466,11 +476,7 @@ def _absent(length: int, scale: int | None) -> Column:
 
 
 def merge(blocks: Sequence[Block]) -> Block:
-    """All points of all blocks by time; among equal times those of an earlier block come first.
-
-    Raises:
-        InputError: `series.scale`: a column's blocks have no common scale of 18 digits.
-    """
+    """All points of all blocks by time; among equal times those of an earlier block come first."""
     blocks = [block for block in blocks if block.times.size]
     if all(one.times[-1] < other.times[0] for one, other in pairwise(blocks)):
         return concatenate(blocks)
@@ -480,17 +486,14 @@ def merge(blocks: Sequence[Block]) -> Block:
 
 def _merged(name: str, blocks: Sequence[Block]) -> ColumnPoints:
     parts = [column_points(block, name) for block in blocks if name in block.columns]
-    return merge_points(parts, name)
+    return merge_points(parts)
 
 
-def merge_points(parts: Sequence[ColumnPoints], where: str = "") -> ColumnPoints:
-    """The points of several lists of one parameter by time; an earlier list's come first.
-
-    Raises:
-        InputError: `series.scale`: the lists have no common scale of 18 digits.
-    """
-    scale = _common_scale(part.scale for part in parts)
-    columns = [rescale(_as_column(part), scale, where) for part in parts]
+def merge_points(parts: Sequence[ColumnPoints]) -> ColumnPoints:
+    """The points of several lists of one parameter by time; an earlier list's come first."""
+    held = [_as_column(part) for part in parts]
+    scale = common_scale(held)
+    columns = [rescale(column, scale) for column in held]
     times = np.concatenate([_NO_TIMES, *(part.times for part in parts)])
     starts = np.cumsum([0, *(part.times.size for part in parts)])
     marks: dict[int, Mark] = {}

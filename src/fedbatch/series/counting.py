@@ -19,6 +19,7 @@ from fedbatch.series.blocks import (
     Flags,
     Integers,
     column_points,
+    common_scale,
     from_points,
     merge_points,
     rescale,
@@ -66,11 +67,7 @@ class Conflict:
 def counted(
     pieces: Sequence[Piece], precedence: Literal["live", "file"]
 ) -> tuple[Block, list[Conflict]]:
-    """The points that show, and each conflict in the order of names and times.
-
-    Raises:
-        InputError: `series.scale`: pieces have no common scale of 18 digits.
-    """
+    """The points that show, and each conflict in the order of names and times."""
     names = sorted({name for piece in pieces for name in piece.block.columns})
     shown, conflicts = {}, list[Conflict]()
     for name in names:
@@ -134,16 +131,16 @@ def _resolved(name: str, parts: list[_Part]) -> tuple[ColumnPoints, list[Conflic
     shown, conflicts = [], list[Conflict]()
     for group in _overlapping(parts):
         first, *others = _layers(sorted(group, key=lambda part: (part.is_second, part.index)))
-        points = merge_points([part.points for part in first], name)
+        points = merge_points([part.points for part in first])
         for layer in others:
             added = [points]
             for part in layer:
                 conflicts += _differing(name, points, part, of_shown=False)
                 beside = _within(points, part)
                 added.append(take_points(part.points, ~np.isin(part.points.times, beside.times)))
-            points = merge_points(added, name)
+            points = merge_points(added)
         shown.append(points)
-    return merge_points(shown, name), conflicts
+    return merge_points(shown), conflicts
 
 
 def _layers(parts: list[_Part]) -> list[list[_Part]]:
@@ -202,7 +199,7 @@ def _differing(
 
 
 def _same(one: Column, two: Column) -> Flags:
-    scale = None if None in {one.scale, two.scale} else max(one.scale or 0, two.scale or 0)
+    scale = common_scale((one, two))
     there, other_there = _there(one), _there(two)
     numbers, others = rescale(one, scale).numbers, rescale(two, scale).numbers
     same: Flags = (there == other_there) & (~there | (numbers == others))

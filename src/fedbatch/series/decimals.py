@@ -4,6 +4,10 @@ A column gets the smallest scale that holds every decimal in it. What a text say
 (`+3`, `007`, `1e3`, or `7.0` where the column has two decimals) is kept as `raw`: it is evidence
 (STANDARD S7). A declared decimal mark says nothing beyond the number. What is no decimal is reported
 and never repaired.
+
+A column in which a binary64 number was written out in full (16 or 17 digits, nine or more of them
+decimals, and no shorter text reads back to it) is one of binary64: no instrument gives so many digits,
+and no scale holds them all.
 """
 
 import re
@@ -26,9 +30,18 @@ from fedbatch.series.arrow import (
 )
 from fedbatch.series.blocks import DIGITS_MAX, Column, Flags, Floats, Integers, Mark, Numbers
 
-__all__ = ["Decimals", "decimal_text", "double_text", "numbers_as_written", "read_decimals"]
+__all__ = [
+    "Decimals",
+    "column_of_doubles",
+    "column_of_integers",
+    "decimal_text",
+    "double_text",
+    "numbers_as_written",
+    "read_decimals",
+]
 
 _PLAIN = r"^-?[0-9]+(\.[0-9]+)?$"
+_FULL = r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?$"
 # Exponents of two digits: 10^±100 and beyond is no measurement, and writing it out would be an attack.
 _ODD = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
 _ODD_LENGTH_MAX = 200
@@ -36,6 +49,14 @@ _CONTEXT = Context(prec=_ODD_LENGTH_MAX + 200)
 _POWERS: Integers = 10 ** np.arange(DIGITS_MAX + 1, dtype=np.int64)
 _ZERO, _POINT, _MINUS = b"0.-"
 _TEN = 10
+# Any decimal of so many digits is told apart from every other by its binary64; more than 17 have none.
+_EXACT_DIGITS, _DOUBLE_DIGITS = 15, 17
+# A text of 16 digits has a point or a sign beside them, or is a count.
+_FULL_LENGTH = 17
+# Binary numbers in this range have no exponent in any writer's texts, and no more decimals are tried.
+_LEAST_DOUBLE, _MOST_DOUBLE, _SCALE_TRIED = 1e-4, 1e10, 9
+_FULL_DECIMALS = 9
+_TRIED_FIRST = 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +75,7 @@ def read_decimals(
     decimal_mark: str = ".",
     *,
     scale_min: int = 0,
-    is_binary: bool = False,
+    is_binary: bool | None = None,
 ) -> Decimals:
     """Read a column of texts.
 
@@ -62,7 +83,7 @@ def read_decimals(
         texts: verbatim; "" or null is a row without a point.
         decimal_mark: the one mark between units and tenths; no other mark is known.
         scale_min: the scale is at least this.
-        is_binary: read binary64 instead of scaled integers.
+        is_binary: whether to read binary64 instead of scaled integers; None: as the texts show.
 
     Of numbers that do not all fit 18 digits at one scale, the scale is taken at which most do; the
     others are `unread`.
@@ -70,7 +91,7 @@ def read_decimals(
     plain = one_array(texts)
     marked = plain if decimal_mark == "." else _with_points(plain, decimal_mark)
     sizes = _Sizes.of(marked)
-    if is_binary:
+    if is_binary or (is_binary is None and _is_binary(marked, sizes)):
         return _binary(plain, marked, sizes)
     if not sizes.blank.any() and _is_clean(marked):
         scale = max(scale_min, int(sizes.decimals.max(initial=0)))
@@ -220,6 +241,29 @@ def _best_scale(decimals: Integers, whole: Integers, scale_min: int) -> int:
 # ---- binary64
 
 
+def _is_binary(marked: Texts, sizes: _Sizes) -> bool:
+    """Whether a text is a binary64 number written out in full, and none has more digits than one."""
+    if int(sizes.length.max(initial=0)) < _FULL_LENGTH:
+        return False
+    long = rows_of(marked, np.flatnonzero(sizes.length >= _FULL_LENGTH))
+    numbers = long.filter(compute.match_substring_regex(long, _FULL))
+    mantissa = compute.replace_substring_regex(numbers, "[eE].*", "")
+    digits = compute.utf8_ltrim(compute.replace_substring(mantissa, ".", ""), "-0")
+    is_whole = compute.equal(compute.find_substring(mantissa, "."), -1)
+    telling = compute.if_else(is_whole, digits, compute.utf8_rtrim(digits, "0"))
+    count = integers_of(compute.binary_length(telling))
+    if int(count.max(initial=0)) > _DOUBLE_DIGITS:
+        return False
+    full = numbers.take(arrow.array(np.flatnonzero(count > _EXACT_DIGITS)))
+    return any(_is_full(text) for text in full.to_pylist())
+
+
+def _is_full(text: str) -> bool:
+    """Whether a text of 16 or 17 digits is the shortest of its binary64, and has many decimals."""
+    number = Decimal(text)
+    return -_exponent(number) >= _FULL_DECIMALS and Decimal(double_text(float(text))) == number
+
+
 def _binary(texts: Texts, marked: Texts, sizes: _Sizes) -> Decimals:
     is_plain = flags_of(compute.match_substring_regex(marked, _PLAIN))
     odd, unread = _odd_numbers(texts, marked, np.flatnonzero(~is_plain & ~sizes.blank))
@@ -244,6 +288,63 @@ def _is_shortest(numbers: Floats, texts: Texts) -> Flags:
     for row in np.flatnonzero(~same).tolist():
         same[row] = double_text(float(numbers[row])) == texts[row].as_py()
     return same
+
+
+# ---- numbers of sources that hold numbers
+
+
+def column_of_doubles(numbers: Floats, present: Flags | None = None) -> Column | None:
+    """The column that the shortest texts of binary numbers would be read into.
+
+    None where only the texts can say: numbers that are not finite, -0, very small or large ones, and
+    decimals of more than nine places that are none in full.
+    """
+    there = numbers if present is None else numbers[present]
+    sizes = np.abs(there)
+    sizes = sizes[sizes != 0]
+    is_usual = bool(np.isfinite(there).all()) and not bool(np.signbit(there[there == 0]).any())
+    if not is_usual or (
+        sizes.size and not (sizes.min() >= _LEAST_DOUBLE and sizes.max() < _MOST_DOUBLE)
+    ):
+        return None
+    filled = numbers if present is None else np.where(present, numbers, 0.0)
+    scale = _least_scale(there, float(sizes.max(initial=0.0)))
+    if scale is not None:
+        scaled = np.rint(filled * 10.0**scale).astype(np.int64)
+        return Column(scale, scaled, present)
+    return Column(None, filled, present) if _holds_full(sizes) else None
+
+
+def column_of_integers(numbers: Integers, present: Flags | None = None) -> Column | None:
+    """The column that the texts of whole numbers would be read into; None beyond 18 digits."""
+    filled = numbers if present is None else np.where(present, numbers, 0)
+    most = max(int(filled.max(initial=0)), -int(filled.min(initial=0)))
+    return Column(0, filled, present) if most < 10**DIGITS_MAX else None
+
+
+def _least_scale(numbers: Floats, most: float) -> int | None:
+    """The fewest decimals of which every number is the nearest binary64, all within 15 digits.
+
+    k / 10^scale is rounded correctly, both being exact, so that equality shows that the decimal reads
+    back to the number; within 15 digits no other decimal does.
+    """
+    scale = 0
+    for part in (numbers[:_TRIED_FIRST], numbers):
+        left = part
+        while left.size:
+            power = 10.0**scale
+            if scale > _SCALE_TRIED or most * power >= 10**_EXACT_DIGITS:
+                return None
+            left = left[np.rint(left * power) / power != left]
+            scale += bool(left.size)
+    return scale
+
+
+def _holds_full(sizes: Floats) -> bool:
+    """Whether a number (sizes without 0) below 10^6 needs more than 15 digits."""
+    small = sizes[sizes < 10.0 ** (_EXACT_DIGITS - _FULL_DECIMALS)]
+    power = 10.0 ** (_EXACT_DIGITS - 1 - np.floor(np.log10(small)))
+    return bool((np.rint(small * power) / power != small).any())
 
 
 # ---- numbers to texts

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
+from math import isfinite
 from typing import Any, cast
 
 import msgspec
@@ -22,10 +23,11 @@ from fedbatch.series.blocks import (
     Integers,
     Mark,
     column_points,
+    fits,
     from_points,
     rescale,
 )
-from fedbatch.series.decimals import decimal_text, numbers_as_written
+from fedbatch.series.decimals import decimal_text, double_text, numbers_as_written
 from fedbatch.series.instants import LATEST, instant_text, micros
 from fedbatch.standard.canonical import INTEGER_MAX, encode
 from fedbatch.standard.records import PointCode, Points, Series
@@ -117,13 +119,9 @@ def _flatten(series: Series, block: Block) -> _Flat:
 def _written(points: ColumnPoints, scale: int | None, name: str) -> list[int | str]:
     """Numbers as `scaled` holds them: integers at the series' scale, texts where that is too small."""
     column = Column(points.scale, points.numbers, points.present)
-    if points.scale is None:
-        if scale is not None:
-            raise InputError(
-                f"decimals of scale {scale}", where=name, found="binary64", code="points.number"
-            )
-        written = numbers_as_written(points.numbers, None)
-    elif scale is None or scale < points.scale:
+    if points.scale is None or scale is None:
+        written = numbers_as_written(rescale(column, None, name).numbers, None)
+    elif not fits(column, scale):
         written = [decimal_text(number, points.scale) for number in points.numbers.tolist()]
     else:
         written = numbers_as_written(rescale(column, scale, name).numbers, scale)
@@ -191,7 +189,8 @@ def _code(quality: str, code: str) -> PointCode:
 def decode_points(series: Series, items: Sequence[Points]) -> Block:
     """The points of records of a series; those at one time stay in the order of the records.
 
-    A column's scale is the series', or more where a text has more decimals.
+    A column's scale is the series', or more where a text has more decimals; where no scale of 18 digits
+    holds all, the column is binary64.
 
     Raises:
         InputError: `points.shape`: unequal lengths, an index the series has not, offsets that fall;
@@ -368,20 +367,40 @@ def _doubles(numbers: Integers, texts: Mapping[int, str], name: str) -> Floats:
 
 
 def _widened(column: Column, texts: Mapping[int, str], name: str) -> Column:
-    """The column with its decimal texts, at the scale that holds them all."""
+    """The column with its decimal texts, at the scale that holds them all, or as binary64."""
     if not texts:
         return column
-    for text in texts.values():
-        if not is_decimal(text):
-            raise _no_number(name, text)
-    scale = max([column.scale or 0, *(len(text.partition(".")[2]) for text in texts.values())])
-    if scale > DIGITS_MAX:
-        raise _no_number(name, f"{scale} decimals")
-    wide = rescale(column, scale, name)
-    numbers = wide.numbers.copy()
-    for row, text in texts.items():
-        number = int(Decimal(text).scaleb(scale))
-        if abs(number) > NUMBER_MAX:
-            raise _no_number(name, text)
-        numbers[row] = number
-    return Column(scale, numbers, column.present)
+    if not all(map(_is_own_text, texts.values())):
+        raise _no_number(name, next(text for text in texts.values() if not _is_own_text(text)))
+    decimals = {row: Decimal(text) for row, text in texts.items()}
+    scale = max([column.scale or 0, *(-_exponent(number) for number in decimals.values())])
+    largest = max(abs(number).scaleb(scale) for number in decimals.values())
+    most = int(np.abs(column.numbers).max(initial=0)) * 10 ** (scale - (column.scale or 0))
+    if scale > DIGITS_MAX or max(largest, most) > NUMBER_MAX:
+        numbers = np.array(rescale(column, None, name).numbers, dtype=np.float64)
+        numbers[list(texts)] = np.fromiter(map(float, texts.values()), np.float64, count=len(texts))
+        return Column(None, numbers, column.present)
+    wide = rescale(column, scale, name).numbers.copy()
+    for row, number in decimals.items():
+        wide[row] = int(number.scaleb(scale))
+    return Column(scale, wide, column.present)
+
+
+def _exponent(number: Decimal) -> int:
+    return int(number.as_tuple().exponent)
+
+
+def _is_own_text(text: str) -> bool:
+    """Whether a text is a decimal of 18 digits, or a binary64 number as RFC 8785 writes it."""
+    return (is_decimal(text) and _digits(text) <= DIGITS_MAX) or _is_double(text)
+
+
+def _is_double(text: str) -> bool:
+    if len(text) > _DOUBLE_LENGTH_MAX or _DOUBLE.fullmatch(text) is None:
+        return False
+    number = float(text)
+    return isfinite(number) and double_text(number) == text
+
+
+def _digits(text: str) -> int:
+    return len(text.strip("-").replace(".", "").lstrip("0"))

@@ -8,10 +8,11 @@ long columns.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
+from typing_extensions import Buffer
 
 from fedbatch.errors import InputError, IntegrityError
 from fedbatch.series.arrow import arrow, parquet
@@ -432,17 +433,22 @@ def points_hash(block: Block) -> str:
             continue
         scale = "d" if points.scale is None else points.scale
         found.update(encode([name, scale, points.times.size]) + b"\n")
-        found.update(points.times.astype("<i8").tobytes())
-        found.update(_number_bytes(points))
+        found.update(_little_endian(points.times, "<i8"))
+        found.update(_numbers_hashed(points))
         found.update(_lines(points))
     return found.hexdigest()
 
 
-def _number_bytes(points: ColumnPoints) -> bytes:
+def _numbers_hashed(points: ColumnPoints) -> Buffer:
     numbers = points.numbers
     if points.present is not None:
         numbers = np.where(points.present, numbers, 0)
-    return numbers.astype("<f8" if points.scale is None else "<i8").tobytes()
+    return _little_endian(numbers, "<f8" if points.scale is None else "<i8")
+
+
+def _little_endian(numbers: Numbers, kind: str) -> Buffer:
+    """The bytes of numbers, copied only where they lie otherwise."""
+    return cast(Buffer, np.ascontiguousarray(numbers, dtype=kind))
 
 
 def _lines(points: ColumnPoints) -> bytes:

@@ -18,6 +18,7 @@ from fedbatch.series.counting import Piece, counted
 from fedbatch.series.instants import instant_text, micros
 from fedbatch.series.segments import points_hash, read_segment, split_block, write_segment
 from fedbatch.services.intake import Intake, write_journal_entry
+from fedbatch.services.side_by_side import side_by_side
 from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.journals import JournalParameter, JournalSeries, Origin
 from fedbatch.standard.mappings import Mapping
@@ -94,6 +95,7 @@ def take_in_points(
     work = _Work(file, mapping, intake, objects, reason)
     for draft in drafts:
         work.take(draft)
+    work.seal()
     work.told.entries = [*work.declaring.entries, *work.told.entries]
     return work.told
 
@@ -173,6 +175,25 @@ def _whole_file(file: SourceFile | None, source: str) -> tuple[Origin, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stretch:
+    """Points that are to be sealed: from when to when (µs), and what entries they supersede."""
+
+    series: JournalSeries
+    block: Block
+    window: tuple[int, int]
+    supersedes: tuple[str, ...] = ()
+
+
+def _encoded(stretch: _Stretch) -> tuple[bytes, str]:
+    """The segment of a stretch and its points' hash."""
+    parameters = [msgspec.to_builtins(item) for item in stretch.series.parameters]
+    content = write_segment(
+        stretch.block, ledger=JOURNAL, series=stretch.series.series, parameters=parameters
+    )
+    return content, points_hash(stretch.block)
+
+
 class _Work:
     """The points of one file on their way."""
 
@@ -185,8 +206,10 @@ class _Work:
         self.told = Told([], [])
         self.declaring = Declaring(intake, mapping.source, file)
         self.sealed = sealed_of(intake.journal)
+        self.due: list[_Stretch] = []
 
     def take(self, draft: SeriesDraft) -> None:
+        """Find out what of a draft is to be sealed."""
         declared, block = self.declaring.declare(draft)
         first, last = int(block.times[0]), int(block.times[-1])
         stretches = [
@@ -207,14 +230,14 @@ class _Work:
                 for item in stretches
                 if _overlaps(item.record, found.from_, found.to)
             )
-            self._seal(declared, window, (found.from_, found.to + 1), touched)
+            self._due(declared, window, (found.from_, found.to + 1), touched)
             self.told.corrected += count(window)
             parts = [between(new, first, found.from_), between(new, found.to + 1, last + 1)]
         else:
             parts = [new]
         for part in parts:
             for piece in split_block(part) if count(part) else ():
-                self._seal(declared, piece, (int(piece.times[0]), int(piece.times[-1]) + 1), ())
+                self._due(declared, piece, (int(piece.times[0]), int(piece.times[-1]) + 1), ())
                 self.told.new += count(piece)
 
     def _note_gone(self, declared: JournalSeries, gone: int) -> None:
@@ -235,32 +258,39 @@ class _Work:
 
     # ---- sealing
 
-    def _seal(
+    def _due(
         self,
         series: JournalSeries,
         block: Block,
         window: tuple[int, int],
         supersedes: tuple[str, ...],
     ) -> None:
-        """Keep the segment, then enter the stretch."""
-        parameters = [msgspec.to_builtins(item) for item in series.parameters]
-        content = write_segment(block, ledger=JOURNAL, series=series.series, parameters=parameters)
+        stretch = _Stretch(series=series, block=block, window=window, supersedes=supersedes)
+        self.due.append(stretch)
+
+    def seal(self) -> None:
+        """Keep the segments of all that is due, then enter the stretches."""
+        encoded = side_by_side(_encoded, self.due)
+        for stretch, (content, digest) in zip(self.due, encoded, strict=True):
+            self._seal(stretch, content, digest)
+
+    def _seal(self, stretch: _Stretch, content: bytes, digest: str) -> None:
         name = self.objects.write(content)
-        sealed = self.intake.ids.fresh("sealed")
+        block, window = stretch.block, stretch.window
         record = Sealed(
             version=1,
-            sealed=sealed,
-            series=series.series,
+            sealed=self.intake.ids.fresh("sealed"),
+            series=stretch.series.series,
             from_=instant_text(window[0]),
             to=instant_text(window[1]),
             segment=ObjectReference(sha256=name, bytes=len(content)),
-            points_hash=points_hash(block),
+            points_hash=digest,
             count=count(block),
             first=instant_text(int(block.times[0])),
             last=instant_text(int(block.times[-1])),
             complete_until=instant_text(window[1]),
-            supersedes=supersedes or None,
-            correction=self._correction(self.reason) if supersedes else None,
+            supersedes=stretch.supersedes or None,
+            correction=self._correction(self.reason) if stretch.supersedes else None,
         )
         self._enter(record)
 

@@ -5,7 +5,7 @@ stretch of the journal becomes a segment of its own under the agreement's codes 
 batch's windows, so that nothing of another batch is in any file.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -20,6 +20,7 @@ from fedbatch.series.segments import points_hash, read_segment, write_segment
 from fedbatch.services.live import declared_series, plain_series, points_since
 from fedbatch.services.posting import Post
 from fedbatch.services.series_intake import JOURNAL, SealedHead, sealed_of
+from fedbatch.services.side_by_side import side_by_side
 from fedbatch.standard import records
 from fedbatch.standard.agreements import AgreedParameter
 from fedbatch.standard.envelope import read_entry
@@ -61,6 +62,7 @@ class SeriesSharing:
     correction: Callable[[Correction | None], Correction | None]
     live_range: Callable[[str], records.Entries | None]
     provenance: Callable[[JournalEntry], tuple[Provenance, ...]]
+    _due: list["_Due"] = field(default_factory=list)
     segments: dict[str, bytes] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     destroyed: list[str] = field(default_factory=list)
@@ -102,9 +104,20 @@ class SeriesSharing:
             entry = self.journal.read(head.index)
             series = msgspec.json.decode(bytes(entry.data), type=JournalSeries)
             for stretch in self.stretches(series):
-                self._share(series, stretch, stretches[series.series])
+                self._due += self._share(series, stretch, stretches[series.series])
+        for due, shared in zip(self._due, side_by_side(_encoded, self._read()), strict=True):
+            if shared is not None:
+                self._add(due, shared)
 
-    def _share(self, series: JournalSeries, stretch: Stretch, sealed: Sequence[SealedHead]) -> None:
+    def _read(self) -> Iterator[tuple["_Due", bytes]]:
+        """What is due, each with its segment of the journal."""
+        for due in self._due:
+            yield due, self.objects.read(due.item.record.segment.sha256)
+
+    def _share(
+        self, series: JournalSeries, stretch: Stretch, sealed: Sequence[SealedHead]
+    ) -> Iterator["_Due"]:
+        """Declare the series of a batch; the stretches of the journal that are due of it."""
         told = [
             item
             for item in sealed
@@ -120,7 +133,9 @@ class SeriesSharing:
             self._count("series without an agreed parameter or a right to it", len(due))
             return
         for item in due:
-            self._share_sealed(declared, columns, stretch, item)
+            yield _Due(
+                series=declared, ledger=self.ledger, columns=columns, stretch=stretch, item=item
+            )
 
     def _count(self, what: str, number: int) -> None:
         self.counts[what] = self.counts.get(what, 0) + number
@@ -224,37 +239,17 @@ class SeriesSharing:
 
     # ---- one stretch
 
-    def _share_sealed(
-        self,
-        series: records.Series,
-        columns: dict[str, tuple[str, Converter]],
-        stretch: Stretch,
-        item: SealedHead,
-    ) -> None:
-        whole = read_segment(
-            self.objects.read(item.record.segment.sha256),
-            ledger=JOURNAL,
-            series=str(item.record.series),
-        )
-        shared = _renamed(between(whole, stretch.from_, stretch.to), columns)
-        if not count(shared):
-            return
-        record = self._sealed(series, shared, stretch, item)
-        source = self.pseudonym("source", item.head.source)
-        name = _posted_as(item, stretch)
+    def _add(self, due: "_Due", shared: "_Shared") -> None:
+        record = self._sealed(due, shared)
+        source = self.pseudonym("source", due.item.head.source)
+        name = _posted_as(due.item, due.stretch)
         if self.post.add(record, source=source, journal=name) is not None:
             self._count("sealed", 1)
 
-    def _sealed(
-        self, series: records.Series, block: Block, stretch: Stretch, item: SealedHead
-    ) -> records.Sealed:
-        parameters = tuple(series.parameters)
-        content = write_segment(
-            block, ledger=self.ledger, series=series.series, parameters=parameters
-        )
-        digest = points_hash(block)
-        reference = _reference(content)
-        self.segments[reference.sha256] = content
+    def _sealed(self, due: "_Due", shared: "_Shared") -> records.Sealed:
+        series, stretch, item = due.series, due.stretch, due.item
+        reference = _reference(shared.content)
+        self.segments[reference.sha256] = shared.content
         told = item.record
         start, end = max(micros(told.from_), stretch.from_), min(micros(told.to), stretch.to)
         superseded = tuple(
@@ -270,10 +265,10 @@ class SeriesSharing:
             from_=instant_text(start),
             to=instant_text(end),
             segment=reference,
-            points_hash=digest,
-            count=count(block),
-            first=instant_text(int(block.times[0])),
-            last=instant_text(int(block.times[-1])),
+            points_hash=shared.points_hash,
+            count=shared.count,
+            first=instant_text(shared.first),
+            last=instant_text(shared.last),
             complete_until=instant_text(min(micros(told.complete_until), end)),
             late=told.late,
             entries=self.live_range(series.series) if told.entries is not None else None,
@@ -281,6 +276,49 @@ class SeriesSharing:
             correction=own if superseded else None,
             provenance=self.provenance(self.journal.read(item.head.index)),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Due:
+    """A sealed stretch of the journal that is to come into a batch's series."""
+
+    series: records.Series
+    ledger: str
+    columns: dict[str, tuple[str, Converter]]
+    stretch: Stretch
+    item: SealedHead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shared:
+    """The ledger's segment of a stretch, and what is told of its points; times in µs."""
+
+    content: bytes
+    points_hash: str
+    count: int
+    first: int
+    last: int
+
+
+def _encoded(given: tuple[_Due, bytes]) -> _Shared | None:
+    """A stretch cut to its window, under the agreement's codes and units; None without points."""
+    due, content = given
+    whole = read_segment(content, ledger=JOURNAL, series=str(due.item.record.series))
+    block = _renamed(between(whole, due.stretch.from_, due.stretch.to), due.columns)
+    if not count(block):
+        return None
+    return _Shared(
+        content=write_segment(
+            block,
+            ledger=due.ledger,
+            series=due.series.series,
+            parameters=tuple(due.series.parameters),
+        ),
+        points_hash=points_hash(block),
+        count=count(block),
+        first=int(block.times[0]),
+        last=int(block.times[-1]),
+    )
 
 
 def _renamed(block: Block, columns: dict[str, tuple[str, Converter]]) -> Block:

@@ -8,6 +8,7 @@ import pytest
 from pyarrow import parquet
 
 from fedbatch.errors import InputError
+from fedbatch.series.decimals import read_decimals
 from fedbatch.sources.tabular import Bounds, extract, is_whole, read_columns, read_file
 
 AT = dt.datetime(2026, 2, 1, 6, 15, tzinfo=dt.UTC)
@@ -150,3 +151,33 @@ def test_damaged_bytes_are_refused_or_read_but_break_nothing(path: Path) -> None
         except InputError:
             refused += 1
     assert refused > 100
+
+
+def test_numbers_of_a_column_are_what_its_texts_are_read_as(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.parquet",
+        even=[50.1, -3.0, None, 50.25],
+        whole=pa.array([7, None, -(10**17), 0], pa.int64()),
+        full=[1149.9390870455668, 0.5, None, -3.0],
+        empty=pa.array([None, None, None, None], pa.float64()),
+    )
+    reading = read_columns(path)
+    assert reading is not None
+    for column in reading.tables[0].columns:
+        assert column.numbers is not None, column.header
+        read = read_decimals(pa.array(list(column.texts)))
+        assert not read.unread
+        assert column.numbers.scale == read.column.scale, column.header
+        assert column.numbers.numbers.tolist() == read.column.numbers.tolist()
+        present, told = column.numbers.present, read.column.present
+        assert (present is None) == (told is None)
+        assert present is None or told is None or present.tolist() == told.tolist()
+
+
+def test_what_only_texts_can_tell_has_no_numbers(path: Path, tmp_path: Path) -> None:
+    odd = write(tmp_path / "odd.parquet", odd=[0.5, float("nan")], zero=[-0.0, 1.0])
+    for file in (path, odd):
+        reading = read_columns(file)
+        assert reading is not None
+        told = {column.header for column in reading.tables[0].columns if column.numbers is None}
+        assert told == set(TOLD) - {"double", "whole"} if file == path else {"odd", "zero"}

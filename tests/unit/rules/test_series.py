@@ -6,7 +6,6 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from fedbatch.errors import InputError
 from fedbatch.rules.facts import Batches, StepFacts
 from fedbatch.rules.series import (
     SeriesFacts,
@@ -168,9 +167,8 @@ def test_conflicts_of_one_entry_are_one_finding_a_parameter() -> None:
 def test_a_counter_grows_by_its_steps_and_restarts_from_zero() -> None:
     assert counter_growth(column_points(block({0: 5, 1: 9, 2: 2, 3: 4}), "T.PV")) == Decimal("0.8")
     assert counter_growth(column_points(block({}), "T.PV")) == 0
-    doubles = ColumnPoints(np.array([0]), np.array([0.5]), None, {}, None)
-    with pytest.raises(InputError):
-        counter_growth(doubles)
+    doubles = ColumnPoints(np.arange(4), np.array([0.1, 0.3, 0.2, 0.25]), None, {}, None)
+    assert counter_growth(doubles) == Decimal("0.45")
 
 
 def test_a_balance_beyond_its_tolerance_is_found() -> None:

@@ -88,11 +88,7 @@ def test_a_block_cut_in_two_and_merged_is_equal(block: Block, at: int) -> None:
 @FEW
 @given(blocks(("A.PV",)), blocks(("A.PV",)))
 def test_merged_points_are_those_of_both_by_time(one: Block, other: Block) -> None:
-    try:
-        both = merge([one, other])
-    except InputError as error:
-        assert error.code == "series.scale"  # noqa: PT017 - drawn scales may have none in common
-        return
+    both = merge([one, other])
     assert count(both) == count(one) + count(other)
     found = [listed(block, "A.PV") for block in (one, other) if "A.PV" in block.columns]
     expected = sorted((item for part in found for item in part), key=lambda item: item[0])
@@ -100,6 +96,19 @@ def test_merged_points_are_those_of_both_by_time(one: Block, other: Block) -> No
         together = listed(both, "A.PV")
         assert [item[0] for item in together] == [item[0] for item in expected]
         assert [item[2] for item in together] == [item[2] for item in expected]
+
+
+def test_points_that_no_scale_of_eighteen_digits_holds_together_are_binary() -> None:
+    one = from_rows(times(1), {"A.PV": column([11499390870455668], scale=13)})
+    other = from_rows(times(2), {"A.PV": column([8387179933254993], scale=16)})
+    for both in (merge([one, other]), concatenate([one, other]), merge([other, one])):
+        found = both.columns["A.PV"]
+        assert (found.scale, found.numbers.tolist()) == (
+            None,
+            [1149.9390870455668, 0.8387179933254993],
+        )
+    small = from_rows(times(1), {"A.PV": column([42], scale=1)})
+    assert merge([small, other]).columns["A.PV"].scale == 16
 
 
 def test_rows_of_a_source_that_ran_backwards_are_put_in_time_and_keep_their_numbers() -> None:

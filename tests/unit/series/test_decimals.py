@@ -3,12 +3,21 @@
 import struct
 from decimal import Decimal
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fedbatch.series.decimals import decimal_text, double_text, numbers_as_written, read_decimals
+from fedbatch.series.blocks import Column
+from fedbatch.series.decimals import (
+    column_of_doubles,
+    column_of_integers,
+    decimal_text,
+    double_text,
+    numbers_as_written,
+    read_decimals,
+)
 
 FEW = settings(max_examples=150)
 
@@ -103,6 +112,77 @@ def test_binary_columns_keep_the_text_where_it_is_not_the_shortest() -> None:
     assert found.column.numbers.tolist() == [0.1, 1e-7, 1000.0, 0, 0, 5.0]
     assert {row: mark.raw for row, mark in found.column.marks.items()} == {2: "1e3", 5: "5.0"}
     assert found.unread == {3: "x"}
+
+
+def test_numbers_written_out_in_full_are_binary_and_none_of_them_is_lost() -> None:
+    numbers = [1149.9390870455668, 0.8387179933254993, 0.1 + 0.2, 7.5, -3.0]
+    found = read_decimals(pa.array([repr(number) for number in numbers]))
+    assert found.column.scale is None
+    assert found.column.numbers.tolist() == numbers
+    assert not found.unread
+    assert {row: mark.raw for row, mark in found.column.marks.items()} == {4: "-3.0"}
+    # At one scale they have no room, which is why it matters.
+    assert read_decimals(pa.array([repr(number) for number in numbers]), is_binary=False).unread
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["90071992547409.92", "-1.50"],  # a large amount in cents
+        ["0.10000000000000001"],  # 17 digits, and a shorter text reads back to the same number
+        ["12345678901234567"],
+        ["0.37345584192064784"[:-2] + "000"],
+        ["37.345584192064784", "0.1234567890123456789"],  # more digits than a binary number has
+        ["1234567.25", "0.5"],
+    ],
+)
+def test_long_decimals_that_are_no_binary_number_in_full_stay_exact(texts: list[str]) -> None:
+    assert read_decimals(pa.array(texts)).column.scale is not None
+
+
+usual = st.floats(1e-4, 9e9) | st.decimals(-9999, 9999, places=4).map(float) | st.just(0.0)
+
+
+@FEW
+@given(st.lists(st.none() | usual, max_size=6), st.none() | st.integers(0, 9))
+@example([5e-05], None)
+def test_binary_numbers_are_the_column_that_their_texts_are(
+    numbers: list[float | None], decimals: int | None
+) -> None:
+    if decimals is not None:
+        numbers = [None if number is None else round(number, decimals) for number in numbers]
+    present = np.array([number is not None for number in numbers], dtype=np.bool_)
+    filled = np.array([number or 0.0 for number in numbers], dtype=np.float64)
+    found = column_of_doubles(filled, None if present.all() else present)
+    if found is None:
+        assert decimals is None or decimals > 4
+        return
+    texts = pa.array(["" if number is None else double_text(number) for number in numbers])
+    read = read_decimals(texts)
+    assert not read.unread
+    assert found.scale == read.column.scale
+    assert found.numbers.tolist() == read.column.numbers.tolist()
+    assert (found.present is None) == (read.column.present is None)
+    assert not found.marks
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -0.0, 1e-5, 1e10, 0.12345678901])
+def test_binary_numbers_that_only_texts_can_tell_are_left_to_them(number: float) -> None:
+    assert column_of_doubles(np.array([1.5, number])) is None
+
+
+def test_a_binary_number_in_full_makes_its_column_binary() -> None:
+    numbers = [1149.9390870455668, 0.1 + 0.2, 7.5]
+    assert column_of_doubles(np.array(numbers)) is not None
+    found = column_of_doubles(np.array(numbers)) or Column(0, np.array([0]))
+    assert (found.scale, found.numbers.tolist()) == (None, numbers)
+
+
+def test_whole_numbers_of_eighteen_digits_are_taken_and_no_more() -> None:
+    found = column_of_integers(np.array([1 - 10**18, 7]), np.array([True, False]))
+    assert found is not None
+    assert (found.scale, found.numbers.tolist()) == (0, [1 - 10**18, 0])
+    assert column_of_integers(np.array([10**18])) is None
 
 
 # Vectors of RFC 8785, appendix B.

@@ -6,8 +6,9 @@ does not read at all; the caller then reads the file cell by cell.
 
 import hashlib
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, overload
 
@@ -29,15 +30,20 @@ _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 8 << 20
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class ArrowTexts(Sequence[str]):
-    """A column's texts as an Arrow array, for whoever can use it whole."""
+    """A column's texts as an Arrow array, for whoever can use it whole; made when first asked for."""
 
-    array: Any
+    def __init__(self, count: int, make: Callable[[], Any]) -> None:
+        self._count, self._make = count, make
+
+    @cached_property
+    def array(self) -> Any:
+        """The texts."""
+        return self._make()
 
     @override
     def __len__(self) -> int:
-        return len(self.array)
+        return self._count
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -87,8 +93,8 @@ def read_columns(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -
 
 
 def _of_parquet(loaded: Loaded, bounds: Bounds) -> Reading:
-    columns = parquet.texts_of(loaded, bounds)
-    rows = len(columns[0][1]) if columns else 0
+    columns = parquet.columns_of(loaded, bounds)
+    rows = columns[0].rows if columns else 0
     table = Table(
         sheet="",
         scheme="row_column",
@@ -96,8 +102,13 @@ def _of_parquet(loaded: Loaded, bounds: Bounds) -> Reading:
         header_row=1,
         rows=range(2, rows + 2),
         columns=tuple(
-            Column(index=index, header=name, texts=ArrowTexts(texts))
-            for index, (name, texts) in enumerate(columns)
+            Column(
+                index=index,
+                header=column.name,
+                texts=ArrowTexts(rows, column.texts),
+                numbers=column.numbers,
+            )
+            for index, column in enumerate(columns)
         ),
     )
     file = SourceFile(name=loaded.name, size_bytes=len(loaded.content), sha256=loaded.sha256)
@@ -150,7 +161,7 @@ def _whole(head: Table, columns: list[Any], first: int) -> Table:
             Column(
                 index=column.index,
                 header=column.header,
-                texts=ArrowTexts(columns[place]),
+                texts=ArrowTexts(len(columns[place]), partial(columns.__getitem__, place)),
                 group=column.group,
                 unit=column.unit,
             )

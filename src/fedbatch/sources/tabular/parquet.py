@@ -1,7 +1,7 @@
 """Parquet files as tables: flat columns of numbers, texts and times, each value as a text.
 
 A number's text is the shortest that reads back to the same number, and in a column of binary numbers
-zeros behind it make the decimals equal; a time is written as
+of up to nine decimals zeros behind it make the decimals equal; a time is written as
 `2026-02-01 06:15:00`, with `.%f` where a column has parts of seconds, and with `Z` where the file
 says that it is UTC. The column names count as row 1, so that a value's place is `R<row>C<column>`.
 
@@ -9,6 +9,9 @@ The file's footer and page headers are read first, by our own decoder: what they
 known before a library is asked to do it.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,19 +20,32 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from fedbatch.errors import InputError
+from fedbatch.series.blocks import Column
+from fedbatch.series.decimals import column_of_doubles, column_of_integers
 from fedbatch.series.footer import read_footer
 from fedbatch.sources.tabular.grid import Grid
 from fedbatch.sources.tabular.guards import Bounds, Loaded
 
-__all__ = ["EXTRACTOR", "grid_of", "texts_of"]
+__all__ = ["EXTRACTOR", "ParquetColumn", "columns_of", "grid_of"]
 
 EXTRACTOR = "parquet/1"
+_DECIMALS_MAX = 9
 
 _ERRORS = (pa.ArrowException, OSError, ValueError, KeyError, MemoryError, OverflowError)
 
 
-def texts_of(loaded: Loaded, bounds: Bounds) -> list[tuple[str, Any]]:
-    """Name and texts (an Arrow array, "" for null) of each column.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ParquetColumn:
+    """A column: what makes its texts (an Arrow array, "" for null), and its numbers if it holds such."""
+
+    name: str
+    rows: int
+    texts: Callable[[], Any]
+    numbers: Column | None = None
+
+
+def columns_of(loaded: Loaded, bounds: Bounds) -> list[ParquetColumn]:
+    """The columns of a file.
 
     Raises:
         InputError: file.damaged, file.columns, file.cells, file.too_large, file.parquet.
@@ -40,20 +56,46 @@ def texts_of(loaded: Loaded, bounds: Bounds) -> list[tuple[str, Any]]:
     except _ERRORS as error:
         raise _damaged(loaded.name, str(error)) from error
     return [
-        (name, _text_array(loaded.name, name, table.column(name).combine_chunks()))
+        _column(loaded.name, name, table.column(name).combine_chunks())
         for name in table.column_names
     ]
+
+
+def _column(file: str, name: str, array: Any) -> ParquetColumn:
+    make = partial(_text_array, file, name, array)
+    numbers = _numbers(array)
+    if numbers is None:  # what cannot be written is said now, not when somebody asks
+        texts = make()
+        make = partial(_itself, texts)
+    return ParquetColumn(name=name, rows=len(array), texts=make, numbers=numbers)
+
+
+def _itself(texts: Any) -> Any:
+    return texts
+
+
+def _numbers(array: Any) -> Column | None:
+    """The numbers of a column of 64 bits; of others the texts tell."""
+    is_double = array.type == pa.float64()
+    if not is_double and array.type != pa.int64():
+        return None
+    present = None
+    if array.null_count:
+        present = np.array(array.is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
+        array = array.fill_null(0)
+    held = array.to_numpy(zero_copy_only=False)
+    return column_of_doubles(held, present) if is_double else column_of_integers(held, present)
 
 
 def grid_of(loaded: Loaded, bounds: Bounds) -> Grid:
     """The file as rows, for whoever reads it cell by cell.
 
     Raises:
-        InputError: as `texts_of`.
+        InputError: as `columns_of`.
     """
-    columns = texts_of(loaded, bounds)
-    names = tuple(name for name, _ in columns)
-    rows = list(zip(*(texts.to_pylist() for _, texts in columns), strict=True))
+    columns = columns_of(loaded, bounds)
+    names = tuple(column.name for column in columns)
+    rows = list(zip(*(column.texts().to_pylist() for column in columns), strict=True))
     return Grid(rows=[names, *rows], scheme="row_column", extractor=EXTRACTOR)
 
 
@@ -120,7 +162,8 @@ def _evenly(texts: Any) -> Any:
     """The texts of a column of binary numbers, all with as many decimals: `50.1` beside `50.25` is `50.10`.
 
     A binary number has no digits of its own, so that more zeros say nothing more; and a column that
-    is written alike throughout is read at once. One with an exponent is left as it is.
+    is written alike throughout is read at once. One with an exponent, or with numbers that are written
+    out in full, is left as it is.
     """
     if pc.any(pc.match_substring_regex(texts, "[eEnNiI]")).as_py():
         return texts
@@ -130,7 +173,7 @@ def _evenly(texts: Any) -> Any:
     )
     decimals = np.where(point < 0, 0, length - point - 1)
     most = int(decimals.max(initial=0))
-    if not most:
+    if not 0 < most <= _DECIMALS_MAX:
         return texts
     # What is missing: first for texts with a point, then for those without; a blank stays one.
     ends = ["0" * count for count in range(most + 1)] + [f".{'0' * most}", ""]

@@ -547,8 +547,11 @@ def _taken(column: Column, places: Integers) -> Column:
         for row, place in zip(marked.tolist(), to.tolist(), strict=True):
             if place < places.size and places[place] == row:
                 kept[place] = column.marks[row]
-    present = column.present[places] if column.present is not None else None
-    return Column(column.scale, column.numbers[places], present, kept)
+    # Rows one after another are looked at where they lie.
+    first, last = int(places[0]), int(places[-1])
+    rows = slice(first, last + 1) if last - first + 1 == places.size else places
+    present = column.present[rows] if column.present is not None else None
+    return Column(column.scale, column.numbers[rows], present, kept)
 
 
 def _points(times: Micros, column: Column) -> ColumnPoints:

@@ -1,9 +1,9 @@
 """Columns of texts to exact numbers, and numbers back to texts.
 
-A column gets the smallest scale that holds every decimal in it. What a text says beyond its number
-(`+3`, `007`, `1e3`, or `7.0` where the column has two decimals) is kept as `raw`: it is evidence
-(STANDARD S7). A declared decimal mark says nothing beyond the number. What is no decimal is reported
-and never repaired.
+A column gets the smallest scale that holds every decimal in it. A text that is written otherwise than
+its number (`+3`, `007`, `1e3`) is kept as `raw`: it is evidence (STANDARD S7, S38). A declared decimal
+mark says nothing beyond the number, and nor do noughts behind it that many writers leave out (`7.0`
+where the column has two decimals). What is no decimal is reported and never repaired.
 
 A column in which a binary64 number was written out in full (16 or 17 digits, nine or more of them
 decimals, and no shorter text reads back to it) is one of binary64: no instrument gives so many digits,
@@ -132,16 +132,16 @@ def _is_clean(texts: Texts) -> bool:
 
 
 def _is_rendered(numbers: Integers, scale: int, sizes: _Sizes) -> Flags:
-    """Whether each text is the number as it is written at the scale.
+    """Whether each text is its number as a decimal, with or without noughts behind it.
 
-    Of texts of digits, point and minus alone, that is so when the decimals are as many as the scale
-    and the digits before them as many as the number needs.
+    Of texts of digits, point and minus alone, that is so when the digits before the point are as many
+    as the number needs.
     """
-    digits = sizes.length - (numbers < 0) - (1 if scale else 0)
-    lead = np.clip(digits - 1, 0, DIGITS_MAX)
-    is_shortest: Flags = (digits == scale + 1) | (np.abs(numbers) >= _POWERS[lead])
-    is_rendered: Flags = (sizes.decimals == scale) & (digits > scale) & is_shortest
-    return is_rendered
+    signs = (numbers < 0) + (sizes.decimals > 0).astype(np.int64)
+    whole = sizes.length - signs - sizes.decimals
+    lead = np.clip(whole - 1 + scale, 0, DIGITS_MAX)
+    is_shortest: Flags = (whole == 1) | ((whole > 1) & (np.abs(numbers) >= _POWERS[lead]))
+    return is_shortest
 
 
 def _raw_marks(texts: Texts, differs: Flags) -> dict[int, Mark]:
@@ -282,9 +282,14 @@ def _binary(texts: Texts, marked: Texts, sizes: _Sizes) -> Decimals:
 
 
 def _is_shortest(numbers: Floats, texts: Texts) -> Flags:
-    """Whether each text is the shortest that reads back to its number (as RFC 8785 writes it)."""
+    """Whether each text is the shortest that reads back to its number (as RFC 8785 writes it).
+
+    Noughts behind a point are not looked at.
+    """
     written = compute.cast(arrow.array(numbers), arrow.string())
-    same = flags_of(compute.equal(written, texts))
+    is_bare = compute.invert(compute.match_substring_regex(texts, r"\.[0-9]*0$"))
+    bare = compute.utf8_rtrim(compute.utf8_rtrim(texts, "0"), ".")
+    same = flags_of(compute.equal(written, compute.if_else(is_bare, texts, bare)))
     for row in np.flatnonzero(~same).tolist():
         same[row] = double_text(float(numbers[row])) == texts[row].as_py()
     return same

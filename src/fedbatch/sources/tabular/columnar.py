@@ -4,6 +4,7 @@ What this cannot read exactly as `read_file` does (quotes, other encodings, ragg
 does not read at all; the caller then reads the file cell by cell.
 """
 
+import codecs
 import hashlib
 import io
 from collections.abc import Callable, Sequence
@@ -116,8 +117,11 @@ def _of_parquet(loaded: Loaded, bounds: Bounds) -> Reading:
 
 
 def _is_utf8(content: bytes) -> bool:
+    read = codecs.getincrementaldecoder("utf-8")()
     try:
-        content.decode("utf-8")
+        for start in range(0, len(content), _BLOCK_BYTES):
+            read.decode(content[start : start + _BLOCK_BYTES])
+        read.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
     if b"\0" in content:
@@ -150,7 +154,11 @@ def _read(content: bytes, mark: str, skipped: int, count: int) -> list[Any] | No
         )
     except pa.ArrowInvalid:
         return None
-    return [table.column(name).combine_chunks() for name in names]
+    columns = []
+    for name in names:  # a column's pieces are let go when it is whole
+        columns.append(table.column(name).combine_chunks())
+        table = table.drop_columns(name)
+    return columns
 
 
 def _whole(head: Table, columns: list[Any], first: int) -> Table:

@@ -64,6 +64,8 @@ LINES_MAX: Final = (
 )
 NOTE_BYTES_MAX: Final = 1 << 18  # 63 lines with post-quantum signatures
 _DASH: Final = "— "
+_NAME: Final = re.compile("[^+\\s\\x00-\\x1f\ud800-\udfff]+")
+_CONTROL: Final = re.compile("[\\x00-\\x09\\x0b-\\x1f]")
 
 Sign = Callable[[bytes], bytes]
 
@@ -90,9 +92,8 @@ def parse_decimal(text: str, where: str, code: str) -> int:
 
 def _check_name(name: str, where: str, code: str) -> None:
     """Names of keys: not empty, no space or plus (signed-note), no control character."""
-    if not 0 < len(name.encode("utf-8", "replace")) <= _NAME_BYTES_MAX or any(
-        sign == "+" or sign.isspace() or sign < " " or "\ud800" <= sign <= "\udfff" for sign in name
-    ):
+    is_short = len(name.encode("utf-8", "replace")) <= _NAME_BYTES_MAX
+    if not is_short or not _NAME.fullmatch(name):
         raise InputError(
             f"a name of 1 to {_NAME_BYTES_MAX} bytes without space, plus or control character",
             where=where,
@@ -158,7 +159,7 @@ def _decode_text(content: bytes, code: str) -> str:
         text = content.decode()
     except UnicodeDecodeError as error:
         raise InputError("UTF-8", where=code, found=f"byte {error.start}", code=code) from error
-    if any(sign < " " and sign != "\n" for sign in text):
+    if _CONTROL.search(text):
         raise InputError("no control character but newline", where=code, found="one", code=code)
     return text
 

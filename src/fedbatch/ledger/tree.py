@@ -7,6 +7,7 @@ of the full subtrees: enough to extend the tree and to compute its root, at most
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import Final
 
@@ -94,6 +95,10 @@ class Frontier:
         return Frontier(size, tuple(reversed(roots)))
 
     def root(self) -> bytes:
+        return self._root
+
+    @cached_property
+    def _root(self) -> bytes:
         if not self.roots:
             return EMPTY_ROOT
         *left, root = self.roots

@@ -107,6 +107,7 @@ class KeyRing:
         self._signing = signing
         self._is_lost = is_lost
         self._loaded: dict[str, Ed25519PrivateKey] = {}
+        self._publics: dict[str, bytes] = {}
         self._by_public: dict[bytes, Ed25519PrivateKey] = {}
 
     def _path(self, name: str) -> Path:
@@ -152,7 +153,15 @@ class KeyRing:
         Raises:
             InputError: there is no such key.
         """
-        return self._signing(name) or (self._private(name).public_key().public_bytes_raw(),)
+        return self._signing(name) or (self._only(name),)
+
+    def _only(self, name: str) -> bytes:
+        """The public key of the one key of a name."""
+        public = self._publics.get(name)
+        if public is None:
+            public = self._private(name).public_key().public_bytes_raw()
+            self._publics[name] = public
+        return public
 
     def public(self, name: str) -> bytes:
         """The public key of a name, 32 bytes."""
@@ -224,6 +233,7 @@ class KeyRing:
         write_durably(path, item.content, mode=mode)
         os.utime(path, ns=(item.made_ns, item.made_ns))
         self._loaded.clear()
+        self._publics.clear()
         self._by_public.clear()
 
     def set_aside(self, name: str, label: str) -> None:

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from fedbatch.bench.figures import Figure, raw_log
+from fedbatch.bench.growth import measure_growth
 from fedbatch.bench.idle import measure_idle
 from fedbatch.bench.points import (
     measure_bulk,
@@ -431,6 +432,7 @@ MEASURES: tuple[Callable[[Path], list[Figure]], ...] = (
     measure_overlay,
     measure_catch_up,
     measure_bulk,
+    measure_growth,
     measure_idle,
 )
 

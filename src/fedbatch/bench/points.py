@@ -1,9 +1,6 @@
 """Figures of series: bulk and live, on disk, laid over one another, over the wire."""
 
-import os
 import statistics
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +11,7 @@ import pyarrow.csv as arrow_csv
 from pyarrow import parquet
 
 from fedbatch.bench.engines import copy_into_postgres, duckdb_overlay
-from fedbatch.bench.figures import Figure, raw_log
+from fedbatch.bench.figures import Figure, memory_of, raw_log
 from fedbatch.bench.pairs import AGREEMENT, PARAMETERS, Pair, pair
 from fedbatch.node.home import create_home
 from fedbatch.node.importing import import_file
@@ -28,13 +25,22 @@ from fedbatch.services.posting import head_signer
 from fedbatch.standard import records
 from fedbatch.standard.envelope import write_entry
 
-__all__ = ["catch_up", "measure_bulk", "measure_catch_up", "measure_live", "measure_overlay"]
+__all__ = [
+    "MINUTES",
+    "START",
+    "catch_up",
+    "measure_bulk",
+    "measure_catch_up",
+    "measure_live",
+    "measure_overlay",
+    "signal",
+]
 
 MINUTES = 14 * 1440
 BATCHES = 10
 LAID_OVER, BUCKETS = 100, 500
 LIVE_ENTRIES, TRAIN_POINTS = 86_400, 23
-_START = np.datetime64("2026-01-01T00:00:00")
+START = np.datetime64("2026-01-01T00:00:00")
 _NOT_RUN = float("nan")
 _AT_ONCE = 65_536
 _FIRST_US = 1_772_409_600_000_000
@@ -43,9 +49,7 @@ _FIRST_US = 1_772_409_600_000_000
 # ---- P1, P4, P6, P11: bulk
 
 
-def _numbers(
-    chance: np.random.Generator, index: int
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def signal(chance: np.random.Generator, index: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """A signal at an instrument's resolution."""
     walk = 50 + index + np.cumsum(chance.normal(0, 0.02, MINUTES))
     return walk.round(1 + index % 3)
@@ -58,13 +62,13 @@ def _write_bulk(folder: Path) -> tuple[Path, Path]:
     with wide.open("w") as out, rows.open("w") as plain:
         out.write(",".join(["batch", "time", *(f"p{i}" for i in range(PARAMETERS))]) + "\n")
         for batch in range(BATCHES):
-            start = _START + np.timedelta64(batch * 15, "D")
+            start = START + np.timedelta64(batch * 15, "D")
             times = [
                 str(t).replace("T", " ")
                 for t in start + np.arange(MINUTES) * np.timedelta64(60, "s")
             ]
             columns = [
-                [f"{value:.{1 + index % 3}f}" for value in _numbers(chance, index)]
+                [f"{value:.{1 + index % 3}f}" for value in signal(chance, index)]
                 for index in range(PARAMETERS)
             ]
             lines = (",".join(cells) for cells in zip(times, *columns, strict=True))
@@ -94,7 +98,7 @@ def measure_bulk(folder: Path) -> list[Figure]:
     with pair(folder / "columnar") as made:
         columnar = _take_in(made, columns)
     with pair(folder / "memory") as made:
-        memory = _memory_of("import", str(wide), "--home", str(made.cmo.path))
+        memory = memory_of("import", str(wide), "--home", str(made.cmo.path))
     ratio = (copied or _NOT_RUN) / taken
     return [
         Figure(
@@ -141,8 +145,8 @@ def measure_bulk(folder: Path) -> list[Figure]:
             compared=checked / sent,
         ),
         Figure(
-            id="P11-memory",
-            what=f"memory of the process that took in {total:,} points from one file",
+            id="P11-one-file",
+            what=f"memory of a process that takes in {total:,} points from one file",
             value=memory,
             unit="MB",
             bar="≤ 300",
@@ -161,15 +165,6 @@ def _take_in(made: Pair, path: Path) -> float:
     (item,) = load_series(made.cmo, "B1")
     assert count(series_block(made.cmo, item)) == MINUTES * PARAMETERS  # noqa: S101 - a bench that measures nothing must fail
     return time.perf_counter() - began
-
-
-def _memory_of(*words: str) -> float:
-    """Most memory (MiB) that a command of its own process held."""
-    command = [sys.executable, "-m", "fedbatch", *words]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own command
-    _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0  # noqa: S101 - a bench that measures nothing must fail
-    return usage.ru_maxrss / 1024
 
 
 def _said(value: float | None, text: str) -> str:

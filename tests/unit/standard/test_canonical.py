@@ -109,6 +109,22 @@ def test_64_levels_are_read_and_65_are_not() -> None:
     assert refusal(b"[" * 65 + b"]" * 65) == "json.depth"
 
 
+@settings(max_examples=100)
+@given(
+    st.lists(st.booleans(), min_size=1, max_size=80),
+    st.sampled_from(["1", '"]"', '"[[[["', '"\\\\"', '"\\""']),
+)
+def test_the_deepest_level_counts_whatever_stands_beside_it(kinds: list[bool], text: str) -> None:
+    content = text
+    for is_list in kinds:
+        beside = "[],[{}]," * 9
+        content = f"[{beside}{content}]" if is_list else f'{{"a":[{{}}],"b":{content}}}'
+    if len(kinds) > canonical.DEPTH_MAX:
+        assert refusal(content.encode()) == "json.depth"
+    elif len(kinds) + 2 <= canonical.DEPTH_MAX:  # what stands beside may be two levels deeper
+        canonical.parse_plain(content.encode())
+
+
 @pytest.mark.parametrize("value", ["\ud800", {"a": "\udfff"}, ["x\ud800y"]], ids=ascii)
 def test_a_lone_surrogate_is_no_text(value: object) -> None:
     with pytest.raises(InputError) as caught:

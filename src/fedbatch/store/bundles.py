@@ -5,6 +5,7 @@ or in both. What is compressed together costs a tenth of what it costs row by ro
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import count
 
 import zstandard
 
@@ -31,6 +32,12 @@ create table bundle (
 Held = tuple[int, bytes, bytes]
 
 
+def _held(entry: bytes | Erased, index: int) -> Held:
+    if isinstance(entry, Erased):
+        return index, entry.leaf_hash, b""
+    return index, leaf_hash(entry), entry
+
+
 class Bundles:
     """The entries of the ledgers of one database."""
 
@@ -39,7 +46,7 @@ class Bundles:
         self._packer = zstandard.ZstdCompressor()
         self._unpacker = zstandard.ZstdDecompressor()
         # The bundle read last, under the state of the database it was read in.
-        self._kept: tuple[tuple[str, int, int], list[Held]] | None = None
+        self._kept: tuple[tuple[str, int, int], list[bytes | Erased]] | None = None
 
     # ---- writing, inside a transaction
 
@@ -50,15 +57,15 @@ class Bundles:
         at = 0
         while at < len(contents):
             number, place = divmod(start + at, BUNDLE_ENTRIES_MAX)
-            count = min(BUNDLE_ENTRIES_MAX - place, len(contents) - at)
-            part = slice(at, at + count)
-            if count == BUNDLE_ENTRIES_MAX:
+            taken = min(BUNDLE_ENTRIES_MAX - place, len(contents) - at)
+            part = slice(at, at + taken)
+            if taken == BUNDLE_ENTRIES_MAX:
                 self._insert(ledger, number, contents[part], leaves[part])
             else:
                 self._write_rows(ledger, start + at, contents[part], leaves[part])
-                if place + count == BUNDLE_ENTRIES_MAX:
+                if place + taken == BUNDLE_ENTRIES_MAX:
                     self._fold(ledger, number)
-            at += count
+            at += taken
 
     def _write_rows(
         self, ledger: str, start: int, contents: Sequence[bytes], leaves: Sequence[bytes]
@@ -119,7 +126,8 @@ class Bundles:
             "update entry set content = x'', erased = 1 where ledger = ? and idx = ?", rows
         )
         for number, gone in bundled.items():
-            held = self._read(ledger, number)
+            first = number * BUNDLE_ENTRIES_MAX
+            held = list(map(_held, self._read(ledger, number), count(first)))
             contents = [b"" if index in gone else content for index, _, content in held]
             self._insert(ledger, number, contents, [leaf for _, leaf, _ in held])
 
@@ -129,28 +137,44 @@ class Bundles:
 
     # ---- reading
 
-    def read(self, ledger: str, start: int, count: int) -> list[Held]:
+    def read(self, ledger: str, start: int, number: int) -> list[Held]:
         """Entries from an index on, at most so many, in order."""
-        found: list[Held] = []
-        while len(found) < count:
+        bundled = list(map(_held, self._bundled(ledger, start, number), count(start)))
+        rest = number - len(bundled)
+        return bundled + (self._rows(ledger, start + len(bundled), rest) if rest else [])
+
+    def contents(self, ledger: str, start: int, number: int) -> list[bytes]:
+        """As `read`, the bytes alone, and none behind one that is missing."""
+        bundled = [
+            b"" if isinstance(entry, Erased) else entry
+            for entry in self._bundled(ledger, start, number)
+        ]
+        after, rest = start + len(bundled), number - len(bundled)
+        rows = enumerate(self._rows(ledger, after, rest) if rest else [], after)
+        return bundled + [content for index, (held, _, content) in rows if held == index]
+
+    def _bundled(self, ledger: str, start: int, number: int) -> list[bytes | Erased]:
+        """Of the entries from an index on those that lie in bundles."""
+        found: list[bytes | Erased] = []
+        while len(found) < number:
             index = start + len(found)
             held = self._read(ledger, index // BUNDLE_ENTRIES_MAX)
             if not held:
-                return found + self._rows(ledger, index, count - len(found))
-            found += held[index % BUNDLE_ENTRIES_MAX :][: count - len(found)]
+                break
+            found += held[index % BUNDLE_ENTRIES_MAX :][: number - len(found)]
         return found
 
-    def _rows(self, ledger: str, start: int, count: int) -> list[Held]:
+    def _rows(self, ledger: str, start: int, number: int) -> list[Held]:
         return [
             (index, leaf, content)
             for index, leaf, content in self._database.rows(
                 "select idx, leaf, content from entry where ledger = ? and idx >= ?"
                 " order by idx limit ?",
-                (ledger, start, count),
+                (ledger, start, number),
             )
         ]
 
-    def _read(self, ledger: str, number: int) -> list[Held]:
+    def _read(self, ledger: str, number: int) -> list[bytes | Erased]:
         """A bundle's entries; none where there is no such bundle."""
         state = (ledger, number, self._database.data_version())
         if self._kept is not None and self._kept[0] == state:
@@ -164,19 +188,13 @@ class Bundles:
         self._kept = (state, held)
         return held
 
-    def _unpack(self, number: int, packed: bytes) -> list[Held]:
+    def _unpack(self, number: int, packed: bytes) -> list[bytes | Erased]:
         try:
             content = self._unpacker.decompress(packed, max_output_size=BUNDLE_BYTES_MAX)
         except zstandard.ZstdError as error:
             message = f"bundle {number} is damaged: {error}"
             raise IntegrityError(message, code="store.damaged") from error
-        first = number * BUNDLE_ENTRIES_MAX
-        return [
-            (index, entry.leaf_hash, b"")
-            if isinstance(entry, Erased)
-            else (index, leaf_hash(entry), entry)
-            for index, entry in enumerate(decode_bundle(content, BUNDLE_ENTRIES_MAX), first)
-        ]
+        return decode_bundle(content, BUNDLE_ENTRIES_MAX)
 
     def scan(self, ledger: str) -> Iterator[tuple[int, bytes, bytes, bool]]:
         """Index, leaf, bytes and whether erased, of everything that lies here, for verification.
@@ -191,7 +209,7 @@ class Bundles:
                 held = self._read(ledger, number)
             except IntegrityError:
                 continue
-            for index, leaf, content in held:
+            for index, leaf, content in map(_held, held, count(number * BUNDLE_ENTRIES_MAX)):
                 yield index, leaf, content, not content
         start = -1
         while rows := self._database.rows(

@@ -574,6 +574,10 @@ class Ledgers:
         shift = start - place
         return [(at + shift, leaf, b) for at, leaf, b in self._bundles.read(holder, place, count)]
 
+    def contents(self, ledger: str, start: int, count: int) -> list[bytes]:
+        """As `entries`, the bytes alone: nothing is hashed."""
+        return self._bundles.contents(*self.place(ledger, start), count)
+
     def leaves(self, ledger: str, size: int) -> list[bytes]:
         """The leaf hashes of the first `size` entries, for proofs."""
         return [leaf for _, leaf, _ in self._bundles.read(ledger, 0, size)]

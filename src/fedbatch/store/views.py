@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fedbatch.errors import InputError
+from fedbatch.errors import InputError, IntegrityError
 from fedbatch.standard import keys, records
 from fedbatch.standard.envelope import Statement, read_entry
 from fedbatch.standard.values import Time, named_key
@@ -254,10 +254,13 @@ class Views:
             if start > row.size:
                 raise InputError("views of these ledgers", found="longer ones", code="view.ahead")
             while start < row.size:
-                entries = ledgers.entries(row.ledger, start, _FOLD_AT_ONCE)
-                self._fold(ledgers, row.ledger, entries)
-                start += len(entries)
-                folded += len(entries)
+                contents = ledgers.contents(row.ledger, start, _FOLD_AT_ONCE)
+                if not contents:
+                    message = f"ledger {row.ledger} has no entry {start}"
+                    raise IntegrityError(message, code="store.damaged")
+                self._fold(ledgers, row.ledger, start, contents)
+                start += len(contents)
+                folded += len(contents)
                 if report is not None:
                     report(folded)
         return folded
@@ -266,12 +269,10 @@ class Views:
         row = self._database.row("select size from cursor where ledger = ?", (ledger,))
         return int(row[0]) if row else 0
 
-    def _fold(
-        self, ledgers: Ledgers, ledger: str, entries: Sequence[tuple[int, bytes, bytes]]
-    ) -> None:
+    def _fold(self, ledgers: Ledgers, ledger: str, start: int, contents: Sequence[bytes]) -> None:
         rows = _Rows(lambda entry_id: ledgers.find_index(ledger, entry_id))
         refused = ledgers.refused(ledger)
-        for index, _, content in entries:
+        for index, content in enumerate(contents, start):
             if not content:
                 continue
             try:
@@ -286,7 +287,7 @@ class Views:
             self._write(ledger, rows, ledgers.place)
             self._replace_older(ledger, ledgers)
             self._database.execute(
-                "insert or replace into cursor values (?, ?)", (ledger, entries[-1][0] + 1)
+                "insert or replace into cursor values (?, ?)", (ledger, start + len(contents))
             )
 
     def _replace_older(self, ledger: str, ledgers: Ledgers) -> None:

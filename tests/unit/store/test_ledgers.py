@@ -12,6 +12,7 @@ from fedbatch.ledger.note import verify_checkpoint
 from fedbatch.ledger.tree import Frontier, leaf_hash, root_of
 from fedbatch.ports import Appended
 from fedbatch.store.ledgers import Ledgers
+from fedbatch.store.views import Views
 from tests.unit.store.making import (
     NOTE,
     OWN,
@@ -64,6 +65,28 @@ def test_checkpoints_stand_at_each_newer_group_and_each_multiple_of_256(
         assert (checkpoint.size, checkpoint.root) == (row.size, root_of(leaves[: row.size]))
     assert store.verify() == []
     store.close()
+
+
+def test_contents_are_those_of_the_entries_wherever_they_lie(store: Ledgers) -> None:
+    append(store, "a", 700)
+    entries = store.entries(OWN, 0, 700)
+    for start, count in ((0, 700), (0, 1), (250, 10), (500, 100), (511, 2), (690, 50), (700, 5)):
+        held = entries[start : start + count]
+        assert store.contents(OWN, start, count) == [content for _, _, content in held]
+        assert store.entries(OWN, start, count) == held
+
+
+def test_views_of_a_ledger_with_a_hole_say_so(store: Ledgers, tmp_path: Path) -> None:
+    append(store, "a", 700)
+    store.close()
+    with apsw.Connection(str(tmp_path / "ledgers.sqlite")) as damaged:
+        damaged.execute("delete from bundle where number = 1")
+    views, again = Views(tmp_path), open_ledgers(tmp_path)
+    assert len(again.contents(OWN, 0, 700)) == 256
+    with pytest.raises(IntegrityError, match="has no entry 256"):
+        views.catch_up(again)
+    views.close()
+    again.close()
 
 
 def test_append_is_seen_as_entry_head_name_tree_and_audit(store: Ledgers) -> None:

@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PosixPath
 
 import pytest
+from typing_extensions import override
 
-from fedbatch.errors import BusyError
+from fedbatch.errors import BusyError, InputError
 from fedbatch.store.turns import turn
 from tests.scenarios.making import AGREED, are_equal, linked, row, write_table
 
@@ -48,3 +49,27 @@ def test_who_waits_too_long_is_told_and_writes_nothing(tmp_path: Path) -> None:
         assert refusal.value.code == "busy"
     with turn(path, "import", wait_s=0):
         pass
+
+
+class Growing(PosixPath):
+    """A file to which somebody adds a row while it is read."""
+
+    @override
+    def read_bytes(self) -> bytes:
+        """What stands there a moment later."""
+        with self.open("a") as file:
+            file.write(",".join(row("B9")) + "\n")
+        content: bytes = super().read_bytes()
+        return content
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused_and_taken_later(tmp_path: Path) -> None:
+    with linked(tmp_path) as made:
+        path = write_table(tmp_path / "t.csv", [row("B1")])
+        entries = made.cmo.home.journal.size()
+        with pytest.raises(InputError) as refusal:
+            made.cmo.take(Growing(path))
+        assert refusal.value.code == "file.changed"
+        assert made.cmo.home.journal.size() == entries
+        made.cmo.take(path)
+        assert made.cmo.home.journal.size() > entries

@@ -230,7 +230,14 @@ def import_file(
             code="import.which_mapping",
         )
     with home.taking():
-        home.journal_objects.write(path.read_bytes())
+        if home.journal_objects.write(path.read_bytes()) != reading.file.sha256:
+            raise InputError(
+                "a file that stays as it is while it is read",
+                where=path.name,
+                found="other bytes a moment later",
+                advice="Import it again when whoever writes it has finished.",
+                code="file.changed",
+            )
         reports = [
             _take_table(home, reading, table, mapping, person, reason) for table, mapping in fitting
         ]

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -31,7 +32,10 @@ from fedbatch.services.key_turns import link_key, link_keys
 from fedbatch.services.replication import FRAMES_BYTES
 from fedbatch.standard import canonical
 
-__all__ = ["Carried", "Folder"]
+__all__ = ["Carried", "Folder", "Found", "folder_notes", "keep_folder_note"]
+
+# Of the partner's part of a folder: not there, refused, the one that was read before, or a newer one.
+Found = Literal["nothing", "refused", "same", "new"]
 
 # Changes of keys; read before the signature is judged, and believed only by the identity key's.
 _KEYS = "keys"
@@ -61,12 +65,21 @@ class _Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True, kw_only=True)
 class Carried:
-    """What a folder brought and took along."""
+    """What a folder brought and took along.
+
+    `looked_for` is the name of the partner's part; `is_expected` says, where nothing of it was found,
+    that by what was exchanged before it should be there. `is_written` is False where nothing was
+    written for the partner.
+    """
 
     read: int = 0
     written: int = 0
     objects: int = 0
     refusals: list[str] = field(default_factory=list)
+    looked_for: str = ""
+    found: Found = "nothing"
+    is_expected: bool = False
+    is_written: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +99,11 @@ class Folder:
 
     def _place(self, sender: str, receiver: str) -> Path:
         return self.root / f"{sender}-to-{receiver}"
+
+    def is_there(self) -> bool:
+        """Whether the folder holds something of the exchange with this partner, of either side."""
+        own, other = self.exchange.party, self.party
+        return any(place.exists() for place in (self._place(own, other), self._place(other, own)))
 
     # ---- writing
 
@@ -108,14 +126,15 @@ class Folder:
             target.unlink()  # what it points to is somebody else's
         shutil.rmtree(target, ignore_errors=True)
         aside.rename(target)
+        carried.is_written = True
         self._remember("written", number)
 
     def _numbers(self) -> dict[str, str | int]:
-        """The how-manieth folder was written and read last; apart from how a link stands."""
-        return self.store.link(f"{self.party}/folder")
+        return folder_notes(self.store, self.party)
 
-    def _remember(self, name: str, number: int) -> None:
-        self.store.keep_link(f"{self.party}/folder", {**self._numbers(), name: number})
+    def _remember(self, name: Literal["read", "written"], number: int) -> None:
+        now = self.exchange.clock.now()
+        keep_folder_note(self.store, self.party, {name: number, f"{name}_at": now})
 
     def _write_agreement(
         self, aside: Path, agreement: str, ledger: str, receipted: int, carried: Carried
@@ -181,8 +200,12 @@ class Folder:
             ConflictError: older than one that was read.
         """
         place = self._place(self.party, self.exchange.party)
-        if not (place / "manifest.json").is_file():
+        carried.looked_for = place.name
+        if not place.exists():
+            carried.is_expected = self._is_expected()
             return
+        carried.found = "refused"
+        seen = int(self._numbers().get("read", 0))
         said = self._manifest(place)
         files = {name: self._file(place, name, sha256) for name, sha256 in said.files.items()}
         if not self.exchange.partner(self.party).confirmed_here:
@@ -199,7 +222,21 @@ class Folder:
                 carried.refusals.append(f"{line.agreement} rebuild.behind: it was restored")
                 continue
             self._read_agreement(place, files, line.agreement, line.own, carried)
+        carried.found = "same" if said.number == seen else "new"
         self._remember("read", said.number)
+
+    def _is_expected(self) -> bool:
+        """Whether the partner's part should be there: each replaces its own and leaves the other's.
+
+        Where it was never read, this node's own from last time is to be expected, unless the two are
+        linked and the folder was never theirs.
+        """
+        noted = self._numbers()
+        if int(noted.get("read", 0)):
+            return True
+        is_linked = self.partner.dials or bool(self.store.link(self.party).get("contact"))
+        own = self._place(self.exchange.party, self.party)
+        return bool(noted.get("written")) and not is_linked and not own.exists()
 
     def _manifest(self, place: Path) -> _Said:
         content = _read_bounded(place / "manifest.json")
@@ -324,6 +361,20 @@ class Folder:
             call()
         except (InputError, IntegrityError, ConflictError, RefusedError) as error:
             carried.refusals.append(f"{agreement} {error.code}: {error}".strip())
+
+
+def folder_notes(store: NodeStore, party: str) -> dict[str, str | int]:
+    """What is noted of a partner's folder, apart from how a link to it stands.
+
+    `written` and `read`: the how-manieth was the last; `written_at` and `read_at`: when;
+    `paired_at`: when the two paired by folder.
+    """
+    return store.link(f"{party}/folder")
+
+
+def keep_folder_note(store: NodeStore, party: str, noted: dict[str, str | int]) -> None:
+    """Note something more of a partner's folder."""
+    store.keep_link(f"{party}/folder", {**folder_notes(store, party), **noted})
 
 
 def _read_bounded(path: Path) -> bytes:

@@ -35,8 +35,10 @@ _RESULT_FIELDS = (
     "attempt",
     "replicate",
     "sample",
+    "sample_number",
     "step",
     "observed_at",
+    "observed_text",
     "entry",
 )
 

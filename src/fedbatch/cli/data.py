@@ -39,7 +39,8 @@ def import_(
     is read on as it grows, and what is complete is sealed by the hour.
 
     JSON: {imports: [{file, mapping, cells, new, corrected, unchanged, points, points_corrected,
-    points_unchanged, held_back, closed, ignored, findings, corrected_ids}], refused: [{file, code, message}]}
+    points_unchanged, held_back, rows_held_back, closed, ignored, findings, corrected_ids}],
+    refused: [{file, code, message}]}
     """
     from fedbatch.node.home import Home
     from fedbatch.node.importing import find_files, import_file
@@ -63,7 +64,7 @@ def import_(
                     if len(files) == 1:
                         raise
                     refused.append({"file": path.name, "code": error.code, "message": str(error)})
-    held = sum(item.held_back for item in reports)
+    held = sum(item.held_back + item.rows_held_back for item in reports)
     if as_json:
         show_json({"imports": reports, "refused": refused})
     else:
@@ -124,6 +125,8 @@ def _show_import(report: object) -> None:
             f"  series: {report.points} new points, {report.points_corrected} in corrected stretches, "
             f"{report.points_unchanged} unchanged."
         )
+    if report.rows_held_back:
+        say(f"  {report.rows_held_back} rows were held back: nothing of them was taken in.")
     counts: dict[str, int] = {}
     for finding in report.findings:
         counts[finding.rule] = counts.get(finding.rule, 0) + 1

@@ -16,8 +16,9 @@ from typing import BinaryIO, Literal, Protocol
 
 import msgspec
 
-from fedbatch.errors import ConflictError, InputError, IntegrityError, StoreError
+from fedbatch.errors import ConflictError, InputError, IntegrityError, StoreError, expectation
 from fedbatch.node.home import Home
+from fedbatch.node.settings import not_empty
 from fedbatch.ports import AuditNote, Clock, Person
 from fedbatch.services.exchange import AWAITED
 from fedbatch.standard import canonical
@@ -124,7 +125,15 @@ def back_up(
     if target.resolve().is_relative_to(home.path.resolve()):
         raise InputError("a place outside the home", where="backup", found=str(target))
     if target.exists():
-        raise ConflictError(f"{target} is there already", code="backup.there")
+        raise ConflictError(
+            expectation(
+                "a place where nothing is yet",
+                str(target),
+                "a folder" if target.is_dir() else "a file",
+                "A backup replaces none: name another place.",
+            ),
+            code="backup.there",
+        )
     aside = target.with_name(f".{target.name}.part")
     if aside.exists():
         shutil.rmtree(aside)
@@ -405,7 +414,7 @@ def restore(
         InputError: a file is missing, changed or strange; nothing was written.
     """
     if target.exists() and any(target.iterdir()):
-        raise ConflictError(f"{target} is not empty", code="home.not_empty")
+        raise ConflictError(not_empty(target), code="home.not_empty")
     with _opened(path) as backup:
         found = _read_manifest(backup, manifest)
         total = 2 * sum(line.bytes for line in found.files)

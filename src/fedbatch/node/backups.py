@@ -135,17 +135,19 @@ def back_up(
             code="backup.there",
         )
     aside = target.with_name(f".{target.name}.part")
-    if aside.exists():
-        shutil.rmtree(aside)
-    aside.mkdir(parents=True)
-    aside.chmod(0o700)
     try:
+        if aside.exists():
+            shutil.rmtree(aside)
+        aside.mkdir(parents=True)
+        aside.chmod(0o700)
         made = _fill(home, aside, report)
         content = canonical.encode(made)
         write_durably(aside / MANIFEST, content, mode=0o600)
         _finish(aside, target)
+    except StoreError as error:
+        raise StoreError(f"The backup {target} was not made: {error}") from error
     except OSError as error:
-        raise StoreError(f"{target} could not be written: {error.strerror}") from error
+        raise StoreError(f"{target} could not be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     if manifest is not None:
@@ -169,6 +171,16 @@ def _finish(aside: Path, target: Path) -> None:
         DISK.sync_folder(target.parent)
         return
     packed = target.with_name(f".{target.name}.packed.part")
+    try:
+        _pack(aside, packed)
+        packed.replace(target)
+    finally:
+        packed.unlink(missing_ok=True)
+    DISK.sync_folder(target.parent)
+
+
+def _pack(aside: Path, packed: Path) -> None:
+    """Pack a folder into one file, durably."""
     with tarfile.open(packed, "w", format=tarfile.PAX_FORMAT) as out:
         out.add(aside / MANIFEST, MANIFEST)
         for path in sorted(aside.rglob("*")):
@@ -176,8 +188,6 @@ def _finish(aside: Path, target: Path) -> None:
                 out.add(path, str(path.relative_to(aside)))
     packed.chmod(0o600)
     DISK.sync_file(packed)
-    packed.replace(target)
-    DISK.sync_folder(target.parent)
 
 
 def _is_left_out(path: Path) -> bool:

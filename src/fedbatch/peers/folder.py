@@ -24,6 +24,7 @@ from fedbatch.errors import (
     IntegrityError,
     MissingObjectsError,
     RefusedError,
+    StoreError,
 )
 from fedbatch.ports import NodeStore, Partner, Signer
 from fedbatch.services.agreements import Verify
@@ -113,6 +114,23 @@ class Folder:
         target = self._place(exchange.party, self.party)
         aside = target.with_name(f".{target.name}.{os.getpid()}")
         shutil.rmtree(aside, ignore_errors=True)
+        try:
+            number = self._fill(aside, carried)
+            if target.is_symlink():
+                target.unlink()  # what it points to is somebody else's
+            shutil.rmtree(target, ignore_errors=True)
+            aside.rename(target)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise StoreError(f"{self.root} could not be written: {reason}") from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        carried.is_written = True
+        self._remember("written", number)
+
+    def _fill(self, aside: Path, carried: Carried) -> int:
+        """Write the folder aside; the how-manieth it is."""
+        exchange = self.exchange
         aside.mkdir(parents=True)
         overview = exchange.overview(self.party)
         for line in overview.agreements:
@@ -122,12 +140,7 @@ class Folder:
         (aside / _KEYS).write_bytes(exchange.own_key_records(self.party)[0])
         number = int(self._numbers().get("written", 0)) + 1
         self._seal(aside, overview, number)
-        if target.is_symlink():
-            target.unlink()  # what it points to is somebody else's
-        shutil.rmtree(target, ignore_errors=True)
-        aside.rename(target)
-        carried.is_written = True
-        self._remember("written", number)
+        return number
 
     def _numbers(self) -> dict[str, str | int]:
         return folder_notes(self.store, self.party)

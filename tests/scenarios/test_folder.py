@@ -13,6 +13,7 @@ from fedbatch.errors import ConflictError
 from fedbatch.node.carrying import answer_into_folder, carry
 from fedbatch.node.importing import load_mappings
 from fedbatch.node.key_changes import change_key_of
+from fedbatch.node.overview import read_status
 from fedbatch.node.series import load_series
 from fedbatch.node.verifying import verify_home
 from fedbatch.peers.folder import Carried
@@ -336,3 +337,51 @@ def test_a_folder_of_one_partner_takes_along_nothing_for_another(
         )
     finally:
         world.close()
+
+
+def test_status_says_that_a_folder_travels_and_when_it_last_did(
+    tmp_path: Path, stick: Path
+) -> None:
+    world = World(tmp_path)
+    try:
+        cmo, sponsor = paired(world, stick)
+        before = status(cmo)
+        assert "sponsor: files are exchanged by folder; not confirmed by both yet" in before
+        assert "last read never" in before
+        carry_both(cmo, sponsor, stick, 2)
+        (link,) = read_status(cmo.home).links
+        assert link.by_folder
+        assert link.folder_read < link.folder_written
+        said = status(cmo)
+        assert (
+            "sponsor: files are exchanged by folder; "
+            f"last read {link.folder_read}, last written {link.folder_written}." in said
+        )
+        assert "dials this node" not in said
+    finally:
+        world.close()
+
+
+def test_control_a_partner_that_dials_is_not_said_to_come_by_folder(
+    tmp_path: Path, stick: Path
+) -> None:
+    world = World(tmp_path)
+    try:
+        cmo, sponsor = world.node("cmo"), world.node("sponsor", listens=True)
+        world.pair(cmo, sponsor)
+        world.sync(cmo, sponsor)
+        assert "cmo: dials this node, up" in status(sponsor)
+        # Once by folder, for want of a network; then the link is back.
+        carry_both(cmo, sponsor, stick, 2)
+        assert "cmo: files are exchanged by folder" in status(sponsor)
+        world.sync(cmo, sponsor)
+        assert "cmo: dials this node, up" in status(sponsor)
+        assert "sponsor: dialled from here" in status(cmo)
+    finally:
+        world.close()
+
+
+def status(node: Node) -> str:
+    done = CliRunner().invoke(app, ["status", "--home", str(node.home.path)])
+    assert done.exit_code == 0, done.output
+    return " ".join(done.output.split())

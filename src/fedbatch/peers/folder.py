@@ -33,7 +33,7 @@ from fedbatch.services.key_turns import link_key, link_keys
 from fedbatch.services.replication import FRAMES_BYTES
 from fedbatch.standard import canonical
 
-__all__ = ["Carried", "Folder", "Found", "folder_notes", "keep_folder_note"]
+__all__ = ["Carried", "Folder", "Found", "folder_notes", "is_by_folder", "keep_folder_note"]
 
 # Of the partner's part of a folder: not there, refused, the one that was read before, or a newer one.
 Found = Literal["nothing", "refused", "same", "new"]
@@ -232,7 +232,10 @@ class Folder:
         for line in said.overview.agreements:
             own = here.get(line.agreement)
             if own is not None and own.stopped == RESTORED:
-                carried.refusals.append(f"{line.agreement} rebuild.behind: it was restored")
+                carried.refusals.append(
+                    f"{line.agreement} rebuild.behind: it was restored, and lacks entries that "
+                    f"{self.partner.name} holds; a folder brings none of them back"
+                )
                 continue
             self._read_agreement(place, files, line.agreement, line.own, carried)
         carried.found = "same" if said.number == seen else "new"
@@ -383,6 +386,14 @@ def folder_notes(store: NodeStore, party: str) -> dict[str, str | int]:
     `paired_at`: when the two paired by folder.
     """
     return store.link(f"{party}/folder")
+
+
+def is_by_folder(store: NodeStore, partner: Partner) -> bool:
+    """Whether what is exchanged with a partner travels in a folder: no link has brought anything later."""
+    noted = folder_notes(store, partner.party)
+    last = max(str(noted.get("paired_at", "")), str(noted.get("read_at", "")))
+    contact = str(store.link(partner.party).get("contact", ""))
+    return bool(last) and not partner.dials and contact <= last
 
 
 def keep_folder_note(store: NodeStore, party: str, noted: dict[str, str | int]) -> None:

@@ -385,3 +385,27 @@ def status(node: Node) -> str:
     done = CliRunner().invoke(app, ["status", "--home", str(node.home.path)])
     assert done.exit_code == 0, done.output
     return " ".join(done.output.split())
+
+
+def test_rebuild_by_folder_is_refused_with_what_to_do_and_changes_nothing(
+    tmp_path: Path, stick: Path
+) -> None:
+    world = World(tmp_path)
+    try:
+        cmo, sponsor = paired(world, stick)
+        carry_both(cmo, sponsor, stick, 2)
+        words = ["rebuild", "sponsor", "--home", str(cmo.home.path), "--as", "u-1"]
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 5
+        assert "found 'sponsor, with whom a folder travels'" in done.output
+        assert "Restore the newest backup" in done.output
+        assert not cmo.home.partner_named("sponsor").wants_back
+        # Beside one that a link reaches it holds that one not up.
+        other = world.node("other", listens=True)
+        world.pair(cmo, other)
+        done = CliRunner().invoke(app, ["rebuild", "--home", str(cmo.home.path), "--as", "u-1"])
+        assert "[rebuild.folder]" in done.output
+        assert cmo.home.partner_named("other").wants_back
+        assert not cmo.home.partner_named("sponsor").wants_back
+    finally:
+        world.close()

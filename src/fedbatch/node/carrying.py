@@ -8,15 +8,22 @@ holds something of, or that are named.
 import hashlib
 from pathlib import Path
 
-from fedbatch.errors import ConflictError, FedbatchError, InputError
+from fedbatch.errors import ConflictError, FedbatchError, InputError, expectation
 from fedbatch.node.home import Home
-from fedbatch.peers.folder import Carried, Folder, keep_folder_note
+from fedbatch.peers.folder import Carried, Folder, is_by_folder, keep_folder_note
 from fedbatch.ports import Partner
 from fedbatch.services import pairing
 from fedbatch.standard import canonical
 from fedbatch.store.keys import is_signed
 
-__all__ = ["answer_into_folder", "awaits_reply", "carry", "entries_in", "is_strange"]
+__all__ = [
+    "answer_into_folder",
+    "awaits_reply",
+    "carry",
+    "check_is_linked",
+    "entries_in",
+    "is_strange",
+]
 
 _NAMES_SHOWN = 3
 _PAIRING_BYTES_MAX = 16 * 1024
@@ -50,6 +57,26 @@ def awaits_reply(home: Home, root: Path) -> bool:
     """Whether an answer of this node to an invitation lies in the folder, without its reply yet."""
     answers = (root / "pairing").glob("*.answer")
     return any((home.path / f"invitation-{path.stem}.json").exists() for path in answers)
+
+
+def check_is_linked(home: Home, partner: Partner) -> None:
+    """Refuse what needs a link where only a folder travels.
+
+    Raises:
+        ConflictError: what is exchanged with the partner travels in a folder.
+    """
+    if is_by_folder(home.node, partner):
+        raise ConflictError(
+            expectation(
+                "a partner that a link reaches",
+                "",
+                f"{partner.name}, with whom a folder travels",
+                "A folder brings nothing back that was lost. Restore the newest backup (`fedbatch "
+                f"restore`), then sync with the folder; what {partner.name} holds beyond it, it can "
+                "hand over as files that prove themselves (`fedbatch export ledger --received`).",
+            ),
+            code="rebuild.folder",
+        )
 
 
 def is_strange(outcome: dict[str, Carried]) -> bool:

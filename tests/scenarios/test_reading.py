@@ -1,12 +1,14 @@
 """What people and programs read: exports, the Python reader, proofs; on the demo's invented tables."""
 
 import csv
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import openpyxl
 import pyarrow.parquet as pq
 import pytest
@@ -17,11 +19,13 @@ import fedbatch
 from fedbatch.cli import app, output
 from fedbatch.errors import InputError
 from fedbatch.node.exporting import export_ledger, export_proof, export_table
+from fedbatch.node.findings import read_findings
 from fedbatch.node.importing import confirm_mapping, load_mappings
 from fedbatch.node.mapping_files import read_mapping
 from fedbatch.node.overview import read_batches, read_status
 from fedbatch.node.reading import read_provenance, read_results
-from tests.scenarios.agreements import parameters_of, tablet_agreement
+from fedbatch.standard.agreements import Limit
+from tests.scenarios.agreements import ALL_TYPES, parameters_of, tablet_agreement
 from tests.scenarios.making import linked, row, write_table
 from tests.scenarios.tables import MAPPING, Product, laboratory_table
 from tests.scenarios.world import Node, World
@@ -214,3 +218,38 @@ def test_a_withdrawn_or_refolded_sample_leaves_no_number_behind(tmp_path: Path) 
         assert views.sample_numbers() == {}
         assert made.sponsor.home.views("ag-1").sample_numbers() == before
         assert list(before.values()) == ["S-77"]
+
+
+@pytest.mark.parametrize("types", [ALL_TYPES, tuple(t for t in ALL_TYPES if t != "sample")])
+def test_a_finding_calls_a_sample_by_its_number_where_that_is_known(
+    tmp_path: Path, types: Sequence[str]
+) -> None:
+    headers = ("Lot no.", "Sample", "Taken", "Moisture (%)")
+    rows = [("B1", "S-77", "2026-02-01 09:30", "9.5")]
+    with linked(tmp_path, mappings=("small", "samples")) as made:
+        parameters = tuple(
+            msgspec.structs.replace(item, limits=(Limit(kind="NOR", high="5"),))
+            if item.code == "LOSS_ON_DRYING"
+            else item
+            for item in parameters_of(load_mappings(made.cmo.home))
+        )
+        body = tablet_agreement(made.cmo, made.sponsor, ["T-1"], parameters, types=types, version=2)
+        made.world.agree(body, made.cmo, made.sponsor, made.dialer)
+        made.deliver([row("B1")])
+        made.cmo.take(write_table(tmp_path / "tables" / "samples.csv", rows, headers))
+        made.cmo.share("ag-1")
+        made.settle()
+        (found,) = [
+            item
+            for item in read_findings(made.sponsor.home)
+            if item.finding.rule == "limit.excursion"
+        ]
+    batch, code, _, sample, *_, source = found.finding.where.key
+    assert (batch, code) == ("B1", "LOSS_ON_DRYING")
+    if "sample" in types:
+        assert sample == "sample S-77"
+    else:
+        assert re.fullmatch("sample s-[0-9a-f]{6}", sample)
+    # How the partner calls its source is its own affair.
+    assert re.fullmatch("source s-[0-9a-f]{6}", source)
+    assert found.render() == "Expected NOR at most 5 %{w/w} at B1 LOSS_ON_DRYING, found '9.5'."

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fedbatch.node.findings import name_findings
 from fedbatch.node.posting import Shared
 from fedbatch.node.reading import read_results
 from fedbatch.standard import records
@@ -97,6 +98,11 @@ def test_of_a_dispute_beyond_the_tolerance_only_what_all_agree_on_is_shared(
     windows(made, "mes", MES, ("B1", "T-1", start, end))
     shared = share(made)
     assert [item.rule for item in shared.plan.findings] == ["window.conflict"]
+    # People are told by the names they gave; ids are the node's own.
+    (told,) = name_findings(made.cmo.home, shared.plan.findings)
+    assert (told.batch, told.parameter) == ("B1", "P-1")
+    assert told.finding.where.key == ("P-1", "B1")
+    assert "at B1 P-1, found" in told.render()
     assert minutes(made) == list(range(int(start[3:]), int(end[3:])))
 
 

@@ -151,6 +151,7 @@ def share(
 
     JSON: {agreement, dry_run, posted, by_type, stays, findings}
     """
+    from fedbatch.node.findings import name_findings
     from fedbatch.node.home import Home
     from fedbatch.node.posting import share as share_now
     from fedbatch.node.settings import find_home
@@ -160,6 +161,7 @@ def share(
         known = here.agreement_named(agreement)
         with progress_bar("posting", quiet=as_json) as report:
             shared = share_now(here, known, person, dry_run=dry_run, report=report)
+        found = name_findings(here, shared.plan.findings)
     made = shared.plan
     if as_json:
         show_json(
@@ -169,7 +171,7 @@ def share(
                 "posted": shared.posted,
                 "by_type": dict(made.by_type),
                 "stays": dict(made.skipped),
-                "findings": made.findings,
+                "findings": [row.finding for row in found],
             }
         )
         return
@@ -180,9 +182,9 @@ def share(
     )
     for reason, count in made.skipped.items():
         say(f"stays here: {count} ({reason})")
-    for finding in made.findings:
-        say(f"- {finding.render()}")
-    if made.findings:
+    for row in found:
+        say(f"- {row.render()}")
+    if found:
         raise typer.Exit(1)
 
 

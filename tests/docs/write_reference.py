@@ -140,7 +140,14 @@ def _note_call(node: ast.Call, rows: dict[str, tuple[str, set[str]]]) -> None:
             if code and "…" not in code.split(".")[0]:
                 _, sentences = rows.setdefault(code, (name, set()))
                 if node.args:
-                    sentences.add(_rendered(node.args[0]))
+                    sentences.add(_rendered(_expected(node.args[0])))
+
+
+def _expected(node: ast.expr) -> ast.expr:
+    """What was expected, where an error of another class than `InputError` has that grammar."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return node.args[0] if node.func.id == "expectation" else node
+    return node
 
 
 def _rendered(node: ast.expr) -> str:
@@ -161,7 +168,7 @@ def error_page() -> str:
         "# Error codes",
         "",
         "An error is one sentence with its code in brackets: what was expected, where, what was found.",
-        "For `InputError` the table says what was expected; for the others what is wrong.",
+        "For `InputError` the table says what was expected; for the others that, or what is wrong.",
         "Codes are stable; sentences may change. `…` is filled in.",
         "",
         "| code | class | says |",

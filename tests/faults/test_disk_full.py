@@ -1,13 +1,22 @@
 """F5: a disk that fills up: refused before anything is promised, readable meanwhile, whole afterwards."""
 
 import errno
+import os
+import resource
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from typing_extensions import override
 
-from fedbatch.errors import FedbatchError
+from fedbatch.errors import FedbatchError, StoreError
+from fedbatch.node.backups import back_up
+from fedbatch.node.carrying import carry
+from fedbatch.node.exporting import export_table
 from fedbatch.node.reading import read_results
 from fedbatch.node.verifying import verify_home
 from fedbatch.store.objects import Files, ObjectFolder
@@ -87,6 +96,93 @@ def test_control_a_disk_that_says_it_wrote_loses_what_was_promised(folder: Path)
         )
         made.cmo.take(write_table(folder / "tables" / "t.csv", [row("B1")]))
         assert verify_home(home).wrong
+
+
+# ---- what is written for people: backups, exports, folders that travel
+
+
+@contextmanager
+def no_file_longer_than(limit: int) -> Iterator[None]:
+    """What the system says of a longer file is EFBIG: as final as a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for 100 kB."""
+    place = tmp_path / "tiny"
+    place.mkdir()
+    mount, unmount = shutil.which("mount"), shutil.which("umount")
+    if os.geteuid() or mount is None or unmount is None:
+        pytest.skip("a file system of its own needs root")
+    words = [mount, "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(place)]
+    if subprocess.run(words, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        yield place
+    finally:
+        subprocess.run([unmount, str(place)], check=True)
+
+
+def left_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*"))
+
+
+# The archive alone is longer than each file of the home.
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("backup", 8_000), ("backup", 30_000), ("backup.tar", 8_000), ("backup.tar", 110_000)],
+)
+def test_a_backup_that_finds_no_room_says_so_and_leaves_nothing_behind(
+    folder: Path, name: str, limit: int
+) -> None:
+    place = folder / "stick"
+    place.mkdir()
+    with linked(folder) as made:
+        made.deliver([row("B1")])
+        home, person = made.cmo.home, made.cmo.person
+        with no_file_longer_than(limit), pytest.raises(StoreError) as caught:
+            back_up(home, person, place / name, lambda *_: None)
+        assert os.strerror(errno.EFBIG) in str(caught.value)
+        assert left_in(place) == []
+        # Once there is room it is made as if nothing had been.
+        back_up(home, person, place / name, lambda *_: None)
+        assert [path.name for path in place.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["backup", "backup.tar"])
+def test_a_backup_onto_a_full_disk_names_what_the_disk_says(
+    folder: Path, tiny: Path, name: str
+) -> None:
+    with linked(folder) as made:
+        made.deliver([row("B1")])
+        with pytest.raises(StoreError) as caught:
+            back_up(made.cmo.home, made.cmo.person, tiny / name, lambda *_: None)
+    said = str(caught.value)
+    assert "No space left on device" in said
+    assert "not an error" not in said
+    assert str(tiny / name) in said
+    assert left_in(tiny) == []
+
+
+def test_an_export_or_a_folder_that_finds_no_room_leaves_nothing_behind(
+    folder: Path, tiny: Path
+) -> None:
+    rows = [{"raw": "x" * 1000}] * 500
+    with pytest.raises(StoreError, match="No space left on device"):
+        export_table(rows, tiny / "results.csv", "results")
+    assert left_in(tiny) == []
+    with linked(folder) as made:
+        made.cmo.take(write_table(folder / "t.csv", [row(f"B{at}") for at in range(400)]))
+        made.cmo.share(AGREED)
+        with pytest.raises(StoreError, match="No space left on device"):
+            carry(made.cmo.home, tiny, "u-1")
+    assert left_in(tiny) == []
 
 
 @pytest.mark.long

@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fedbatch.cli import app
+from fedbatch.node.home import create_home
 
 CLEAN = [["Batch", "Assay (%)", "Hardness min", "Hardness max"]] + [
     [f"B{row:03}", f"{99 + row / 100:.2f}", f"{60 + row % 7}", f"{80 + row % 5}"]
@@ -131,6 +132,44 @@ def test_the_file_itself_is_never_the_copy(tmp_path: Path) -> None:
     before = path.read_bytes()
     run(path, "--out", path, code=3)
     assert path.read_bytes() == before
+
+
+def test_a_copy_into_a_folder_that_is_not_there_is_refused_and_makes_none(tmp_path: Path) -> None:
+    path = write(tmp_path / "clean.csv", CLEAN)
+    for out, missing in (
+        (tmp_path / "typo" / "told.csv", f"found 'no {tmp_path / 'typo'}'"),
+        (tmp_path, f"found 'a folder, {tmp_path}'"),
+    ):
+        done = CliRunner().invoke(app, ["check", str(path), "--out", str(out)])
+        assert done.exit_code == 3
+        assert missing in done.output
+        assert "[out.folder]" in done.output
+        # Before any work, so that nothing has to be done twice.
+        assert "rows" not in done.stdout
+    assert [item.name for item in tmp_path.iterdir()] == ["clean.csv"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["export", "results"],
+        ["export", "batches"],
+        ["export", "findings"],
+        ["export", "series", "B1"],
+        ["map", "new", "clean.csv"],
+        ["agreement", "new", "Maker AG", "--one-sided"],
+        ["invite", "--by-folder"],
+    ],
+)
+def test_whatever_writes_a_file_refuses_a_folder_that_is_not_there(
+    tmp_path: Path, words: list[str]
+) -> None:
+    create_home(tmp_path / "home", name="N", person="P", listen="", address="").close()
+    out = tmp_path / "typo" / "x.csv"
+    place = ["--out", str(out), "--home", str(tmp_path / "home")]
+    done = CliRunner().invoke(app, [*words, *place])
+    assert (done.exit_code, "[out.folder]" in done.output) == (3, True), done.output
+    assert not out.parent.exists()
 
 
 def test_a_file_that_cannot_be_read_is_named_beside_the_others(tmp_path: Path) -> None:

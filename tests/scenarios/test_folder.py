@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from typer.testing import CliRunner
 
+from fedbatch.cli import app
 from fedbatch.errors import ConflictError
 from fedbatch.node.carrying import answer_into_folder, carry
 from fedbatch.node.importing import load_mappings
 from fedbatch.node.key_changes import change_key_of
+from fedbatch.node.overview import read_status
 from fedbatch.node.series import load_series
 from fedbatch.node.verifying import verify_home
 from fedbatch.peers.folder import Carried
@@ -92,7 +95,9 @@ def test_two_nodes_without_network_exchange_everything_by_a_folder(
     world.close()
 
 
-@pytest.mark.parametrize("harm", ["byte", "missing", "name", "signature", "link", "receiver"])
+@pytest.mark.parametrize(
+    "harm", ["byte", "missing", "name", "signature", "link", "receiver", "manifest"]
+)
 def test_a_folder_that_was_harmed_on_the_way_is_refused(
     tmp_path: Path, stick: Path, harm: str
 ) -> None:
@@ -113,6 +118,8 @@ def test_a_folder_that_was_harmed_on_the_way_is_refused(
             frames.write_bytes(content)
         case "missing":
             frames.unlink()
+        case "manifest":
+            manifest.unlink()
         case "link":
             shutil.move(frames, stick / "elsewhere")
             frames.symlink_to(stick / "elsewhere")
@@ -128,6 +135,7 @@ def test_a_folder_that_was_harmed_on_the_way_is_refused(
             )
     (carried,) = carry(sponsor.home, stick, "u-1").values()
     assert carried.refusals
+    assert carried.found == "refused"
     assert sponsor.home.ledgers(AGREED).ledgers()[1].size == before
     # What was harmed is written anew and then taken.
     carry_both(cmo, sponsor, stick, 2)
@@ -246,5 +254,158 @@ def test_a_link_in_place_of_the_own_folder_is_replaced_and_not_followed(tmp_path
             carry(node.home, stick, "u-1")
             assert not own.is_symlink()
         assert [path.name for path in elsewhere.iterdir()] == ["kept"]
+    finally:
+        world.close()
+
+
+def sync(node: Node, folder: Path, *more: str) -> tuple[int, str]:
+    """The command on a home that is open already; its exit code and what it printed."""
+    words = ["sync", "--folder", str(folder), "--home", str(node.home.path), "--as", "u-1", *more]
+    done = CliRunner().invoke(app, words)
+    return done.exit_code, done.output
+
+
+def test_a_wrong_folder_is_said_to_be_one_and_is_no_success(tmp_path: Path, stick: Path) -> None:
+    world, wrong = World(tmp_path), tmp_path / "wrong"
+    (wrong / "holiday").mkdir(parents=True)
+    try:
+        cmo, sponsor = paired(world, stick)
+        part = f"{sponsor.party}-to-{cmo.party}"
+        # Nothing was exchanged yet: that nothing of the partner is there is no fault.
+        code, said = sync(cmo, stick)
+        assert (code, f"nothing of it is in {stick} yet" in said) == (0, True)
+        assert "written for it" in said
+        assert sync(sponsor, stick)[0] == 0
+        code, said = sync(cmo, stick)
+        assert (code, "0 entries read" in said) == (0, True)
+        code, said = sync(cmo, stick)
+        assert (code, "read before, nothing new" in said) == (0, True)
+        code, said = sync(cmo, wrong)
+        assert code == 1
+        assert f"Expected its part {part} at {wrong}, found 'holiday'" in said
+        code, said = sync(cmo, wrong, "--json")
+        told = json.loads(said)["sponsor"]
+        assert (code, told["looked_for"], told["found"]) == (1, part, "nothing")
+        assert told["expected"]
+        # The right one is as right as it was.
+        assert sync(cmo, stick)[0] == 0
+    finally:
+        world.close()
+
+
+def test_a_folder_without_anything_for_a_node_without_partner_is_no_success(
+    tmp_path: Path, stick: Path
+) -> None:
+    world = World(tmp_path)
+    try:
+        cmo, sponsor = world.node("cmo"), world.node("sponsor")
+        code, said = sync(cmo, stick)
+        assert code == 1
+        assert f"Expected an answer to an invitation at {stick}/pairing, found 'nothing'" in said
+        invitation = pairing.invite(sponsor.home.pairing, "u-1", "ab" * 16, "", is_by_folder=True)
+        answer_into_folder(cmo.home, invitation, stick)
+        code, said = sync(cmo, stick)
+        assert (code, "its reply is not here yet" in said) == (0, True)
+    finally:
+        world.close()
+
+
+def test_a_folder_of_one_partner_takes_along_nothing_for_another(
+    tmp_path: Path, stick: Path
+) -> None:
+    world, second = World(tmp_path), tmp_path / "second"
+    second.mkdir()
+    try:
+        cmo, sponsor = paired(world, stick)
+        carry_both(cmo, sponsor, stick, 2)
+        other = world.node("other")
+        invitation = pairing.invite(other.home.pairing, "u-1", "cd" * 16, "", is_by_folder=True)
+        answer_into_folder(cmo.home, invitation, second)
+        for node in (other, cmo):
+            carry(node.home, second, "u-1")
+        for node, partner in ((cmo, other), (other, cmo)):
+            pairing.confirm(node.home.pairing, node.home.partner_named(partner.party), "u-1")
+        assert f"{cmo.party}-to-{sponsor.party}" not in [path.name for path in second.iterdir()]
+        code, said = sync(cmo, stick)
+        assert (code, "`--partner 'other'` writes it" in said) == (0, True)
+        assert [path.name for path in stick.iterdir() if other.party in path.name] == []
+        # Named, it is written for; from then on the folder is known to be for it.
+        assert sync(cmo, second, "--partner", "other")[0] == 0
+        assert sync(other, second)[0] == 0
+        assert sorted(path.name for path in second.iterdir() if "-to-" in path.name) == sorted(
+            [f"{cmo.party}-to-{other.party}", f"{other.party}-to-{cmo.party}"]
+        )
+    finally:
+        world.close()
+
+
+def test_status_says_that_a_folder_travels_and_when_it_last_did(
+    tmp_path: Path, stick: Path
+) -> None:
+    world = World(tmp_path)
+    try:
+        cmo, sponsor = paired(world, stick)
+        before = status(cmo)
+        assert "sponsor: files are exchanged by folder; not confirmed by both yet" in before
+        assert "last read never" in before
+        carry_both(cmo, sponsor, stick, 2)
+        (link,) = read_status(cmo.home).links
+        assert link.by_folder
+        assert link.folder_read < link.folder_written
+        said = status(cmo)
+        assert (
+            "sponsor: files are exchanged by folder; "
+            f"last read {link.folder_read}, last written {link.folder_written}." in said
+        )
+        assert "dials this node" not in said
+    finally:
+        world.close()
+
+
+def test_control_a_partner_that_dials_is_not_said_to_come_by_folder(
+    tmp_path: Path, stick: Path
+) -> None:
+    world = World(tmp_path)
+    try:
+        cmo, sponsor = world.node("cmo"), world.node("sponsor", listens=True)
+        world.pair(cmo, sponsor)
+        world.sync(cmo, sponsor)
+        assert "cmo: dials this node, up" in status(sponsor)
+        # Once by folder, for want of a network; then the link is back.
+        carry_both(cmo, sponsor, stick, 2)
+        assert "cmo: files are exchanged by folder" in status(sponsor)
+        world.sync(cmo, sponsor)
+        assert "cmo: dials this node, up" in status(sponsor)
+        assert "sponsor: dialled from here" in status(cmo)
+    finally:
+        world.close()
+
+
+def status(node: Node) -> str:
+    done = CliRunner().invoke(app, ["status", "--home", str(node.home.path)])
+    assert done.exit_code == 0, done.output
+    return " ".join(done.output.split())
+
+
+def test_rebuild_by_folder_is_refused_with_what_to_do_and_changes_nothing(
+    tmp_path: Path, stick: Path
+) -> None:
+    world = World(tmp_path)
+    try:
+        cmo, sponsor = paired(world, stick)
+        carry_both(cmo, sponsor, stick, 2)
+        words = ["rebuild", "sponsor", "--home", str(cmo.home.path), "--as", "u-1"]
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 5
+        assert "found 'sponsor, with whom a folder travels'" in done.output
+        assert "Restore the newest backup" in done.output
+        assert not cmo.home.partner_named("sponsor").wants_back
+        # Beside one that a link reaches it holds that one not up.
+        other = world.node("other", listens=True)
+        world.pair(cmo, other)
+        done = CliRunner().invoke(app, ["rebuild", "--home", str(cmo.home.path), "--as", "u-1"])
+        assert "[rebuild.folder]" in done.output
+        assert cmo.home.partner_named("other").wants_back
+        assert not cmo.home.partner_named("sponsor").wants_back
     finally:
         world.close()

@@ -1,24 +1,32 @@
 """What people and programs read: exports, the Python reader, proofs; on the demo's invented tables."""
 
 import csv
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import openpyxl
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
+from typer.testing import CliRunner
 
 import fedbatch
+from fedbatch.cli import app, output
 from fedbatch.errors import InputError
 from fedbatch.node.exporting import export_ledger, export_proof, export_table
+from fedbatch.node.findings import read_findings
 from fedbatch.node.importing import confirm_mapping, load_mappings
 from fedbatch.node.mapping_files import read_mapping
 from fedbatch.node.overview import read_batches, read_status
 from fedbatch.node.reading import read_provenance, read_results
-from tests.scenarios.agreements import parameters_of, tablet_agreement
+from fedbatch.standard.agreements import Limit
+from tests.scenarios.agreements import ALL_TYPES, parameters_of, tablet_agreement
+from tests.scenarios.making import linked, row, write_table
 from tests.scenarios.tables import MAPPING, Product, laboratory_table
 from tests.scenarios.world import Node, World
 
@@ -159,3 +167,89 @@ def test_status_says_what_waits_for_whom(world: World) -> None:
     assert "1 held-back items wait for a person here" in status.waits
     assert [item.state for item in status.agreements] == ["active"]
     assert [len(read_batches(node.home)) for node in world.nodes.values()] == [15, 15]
+
+
+def _shown(monkeypatch: pytest.MonkeyPatch, node: Node, width: int, *more: str) -> str:
+    monkeypatch.setattr(output, "_console", Console(width=width, highlight=False))
+    done = CliRunner().invoke(app, ["results", *more, "--home", str(node.home.path)])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_results_show_sample_and_time_where_the_record_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = ("Lot no.", "Sample", "Taken", "Moisture (%)")
+    rows = [("B1", "S-77", "2026-02-01 09:30", "2.1"), ("B1", "S-78", "2026-02-01 11:30", "2.2")]
+    with linked(tmp_path, mappings=("small", "samples")) as made:
+        made.deliver([row("B1")])
+        made.cmo.take(write_table(tmp_path / "tables" / "samples.csv", rows, headers))
+        made.cmo.share("ag-1")
+        made.settle()
+        for node in (made.cmo, made.sponsor):
+            told = [
+                (item.code, item.sample_number, item.observed_text, item.observed_at)
+                for item in read_results(node.home, batch="B1")
+            ]
+            assert ("LOSS_ON_DRYING", "S-77", "2026-02-01 09:30", "2026-02-01T08:30:00Z") in told
+            assert ("ASSAY", "", "", "") in told
+        wide = _shown(monkeypatch, made.sponsor, 140, "B1").splitlines()
+        assert wide[0].split()[4:6] == ["sample", "time"]
+        assert any("S-77" in line and "2026-02-01 09:30" in line for line in wide)
+        narrow = _shown(monkeypatch, made.sponsor, 40, "B1")
+        assert ["sample", "S-77"] in [line.split() for line in narrow.splitlines()]
+        assert all(len(line) <= 40 for line in narrow.splitlines())
+        # Where none has them, the columns take no room.
+        without = _shown(monkeypatch, made.sponsor, 140, "B1", "--code", "ASSAY").splitlines()
+        assert {"sample", "time"}.isdisjoint(without[0].split())
+
+
+def test_a_withdrawn_or_refolded_sample_leaves_no_number_behind(tmp_path: Path) -> None:
+    headers = ("Lot no.", "Sample", "Taken", "Moisture (%)")
+    rows = [("B1", "S-77", "2026-02-01 09:30", "2.1")]
+    with linked(tmp_path, mappings=("small", "samples")) as made:
+        made.deliver([row("B1")])
+        made.cmo.take(write_table(tmp_path / "tables" / "samples.csv", rows, headers))
+        made.cmo.share("ag-1")
+        made.settle()
+        views = made.sponsor.home.views("ag-1")
+        before = views.sample_numbers()
+        views.drop()
+        assert views.sample_numbers() == {}
+        assert made.sponsor.home.views("ag-1").sample_numbers() == before
+        assert list(before.values()) == ["S-77"]
+
+
+@pytest.mark.parametrize("types", [ALL_TYPES, tuple(t for t in ALL_TYPES if t != "sample")])
+def test_a_finding_calls_a_sample_by_its_number_where_that_is_known(
+    tmp_path: Path, types: Sequence[str]
+) -> None:
+    headers = ("Lot no.", "Sample", "Taken", "Moisture (%)")
+    rows = [("B1", "S-77", "2026-02-01 09:30", "9.5")]
+    with linked(tmp_path, mappings=("small", "samples")) as made:
+        parameters = tuple(
+            msgspec.structs.replace(item, limits=(Limit(kind="NOR", high="5"),))
+            if item.code == "LOSS_ON_DRYING"
+            else item
+            for item in parameters_of(load_mappings(made.cmo.home))
+        )
+        body = tablet_agreement(made.cmo, made.sponsor, ["T-1"], parameters, types=types, version=2)
+        made.world.agree(body, made.cmo, made.sponsor, made.dialer)
+        made.deliver([row("B1")])
+        made.cmo.take(write_table(tmp_path / "tables" / "samples.csv", rows, headers))
+        made.cmo.share("ag-1")
+        made.settle()
+        (found,) = [
+            item
+            for item in read_findings(made.sponsor.home)
+            if item.finding.rule == "limit.excursion"
+        ]
+    batch, code, _, sample, *_, source = found.finding.where.key
+    assert (batch, code) == ("B1", "LOSS_ON_DRYING")
+    if "sample" in types:
+        assert sample == "sample S-77"
+    else:
+        assert re.fullmatch("sample s-[0-9a-f]{6}", sample)
+    # How the partner calls its source is its own affair.
+    assert re.fullmatch("source s-[0-9a-f]{6}", source)
+    assert found.render() == "Expected NOR at most 5 %{w/w} at B1 LOSS_ON_DRYING, found '9.5'."

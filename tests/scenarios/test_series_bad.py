@@ -1,19 +1,23 @@
 """Bad series: a clear finding or a clear refusal, and nothing that was promised is lost."""
 
 import errno
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 from typing_extensions import override
 
+from fedbatch.cli import app
 from fedbatch.errors import FedbatchError, InputError, StoreError
 from fedbatch.node.backups import back_up
 from fedbatch.node.findings import read_findings
 from fedbatch.node.following import Follower
 from fedbatch.node.importing import confirm_mapping, load_mappings
+from fedbatch.node.mapping_files import read_mapping
 from fedbatch.node.overview import read_status
 from fedbatch.node.series import load_series, series_block
 from fedbatch.node.verifying import verify_home
@@ -26,6 +30,7 @@ from fedbatch.standard.envelope import read_entry
 from fedbatch.store.objects import Files, ObjectFolder
 from tests.scenarios.making import AGREED, Link, are_equal, envelope, forge, linked
 from tests.scenarios.test_series import HEADERS, RIGHTS, deliver, line, press_file, speeds
+from tests.scenarios.world import FILES
 
 
 @pytest.fixture
@@ -372,3 +377,46 @@ def test_without_a_right_to_series_no_point_crosses(tmp_path: Path) -> None:
         contents = [content for _, content in store.scan(store.ledgers()[1].ledger)]
         said = [read_entry(content).record for content in contents if content]
         assert sum(isinstance(record, records.Sealed) for record in said) == 1
+
+
+# ---- what an import says of it
+
+
+def test_an_import_says_how_many_rows_of_a_series_it_held_back(made: Link, tmp_path: Path) -> None:
+    home, as_ = str(made.cmo.home.path), "u-1"
+    # Two stretches without a time, one row without a batch, one that is too long.
+    path = press_file(
+        made,
+        line("06:00:00"),
+        line("6 o'clock"),
+        line("6 o'clock"),
+        line("06:00:10", batch=""),
+        line("25:61:00"),
+        line("06:00:20") + ";99",
+        line("06:00:30"),
+        line("06:00:40"),
+        line("06:00:50"),
+    )
+    words = ["import", str(path), "--home", home, "--as", as_]
+    done = CliRunner().invoke(app, words)
+    assert (done.exit_code, "  5 rows were held back" in done.output) == (1, True), done.output
+    assert made.cmo.home.journal.audit()[-1].detail.endswith("5 rows held back")
+    done = CliRunner().invoke(app, [*words, "--json"])
+    assert json.loads(done.output)["imports"][0]["rows_held_back"] == 5
+    # Control: a whole file says nothing of the kind, and is a success.
+    path = press_file(made, line("06:00:00"), line("06:00:10"), name="whole.csv")
+    done = CliRunner().invoke(app, ["import", str(path), "--home", home, "--as", as_])
+    assert (done.exit_code, "rows were held back" in done.output) == (0, False), done.output
+
+
+def test_a_followed_file_says_how_many_rows_it_held_back(made: Link) -> None:
+    text = (FILES / "press.yaml").read_text("utf-8")
+    text = text.replace("version: 1\n", "version: 1\nprecedence: live\n")
+    mapping = made.world.folder / "live.yaml"
+    mapping.write_text(text, encoding="utf-8")
+    confirm_mapping(made.cmo.home, read_mapping(mapping), made.cmo.person)
+    path = press_file(made, line("06:00:00"), line("6 o'clock"), line("06:00:20") + ";99")
+    follower = Follower(made.cmo.home, [path], made.cmo.person, shares=False)
+    turn = follower.turn()
+    assert turn.points
+    assert sum(report.rows_held_back for report in turn.reports) == 2

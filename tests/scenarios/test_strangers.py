@@ -1,7 +1,7 @@
 """What a stranger at the keyboard found: mistyped names, missing files, hostile names, bad orders."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -9,10 +9,13 @@ import openpyxl
 import pytest
 from typer.testing import CliRunner
 
+import fedbatch
 from fedbatch.cli import app
 from fedbatch.cli.output import visible
 from fedbatch.errors import ConflictError, InputError, IntegrityError, RefusedError
 from fedbatch.node.agreement_files import check_agreement
+from fedbatch.node.backups import back_up
+from fedbatch.node.drafting import write_draft
 from fedbatch.node.exporting import export_table
 from fedbatch.node.findings import read_findings
 from fedbatch.node.home import Home, create_home
@@ -22,9 +25,11 @@ from fedbatch.node.reading import read_results
 from fedbatch.node.reviewing import correct_result, lift_stops, withdraw_batch
 from fedbatch.node.verifying import verify_home
 from fedbatch.node.yaml_files import read_yaml
+from fedbatch.services.agreements import Officer, Party, change_state
 from fedbatch.standard.agreements import AgreementBody, Effective
 from fedbatch.standard.mappings import Mapping
-from tests.scenarios.making import Link, are_equal, linked, row
+from tests.scenarios.making import AGREED, Link, are_equal, linked, row
+from tests.scenarios.world import Node
 
 MAPPING = b"""
 source: x
@@ -217,3 +222,71 @@ def test_links_in_a_folder_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
     assert find_files([tmp_path]) == [tmp_path / "real.csv"]
     assert find_files([tmp_path / "link.csv"]) == [tmp_path / "link.csv"]
+
+
+def test_who_asks_for_what_cannot_be_is_told_what_was_expected_and_found(
+    made: Link, tmp_path: Path
+) -> None:
+    made.deliver([row("B1")])
+    home, person = made.cmo.home, made.cmo.person
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "holiday").write_text("x")
+    party = Party(party=made.cmo.party, partner=made.sponsor.party, officer=_officer(made.cmo))
+    store = home.ledgers(AGREED)
+
+    def resume() -> None:
+        change_state(store, "active", party, home.keys, home.ids, home.clock, "x")
+
+    attempts: dict[str, tuple[Callable[[], object], str, str]] = {
+        "agreement.version": (
+            lambda: home.exchange.propose(made.sponsor.party, body_of(made), "u-1"),
+            "version 2, which is due",
+            "found 'version 1'",
+        ),
+        "backup.there": (
+            lambda: back_up(home, person, here, lambda done, total: None),
+            f"nothing is yet at {here}",
+            "found 'a folder'",
+        ),
+        "draft.exists": (
+            lambda: write_draft(here / "holiday", ""),
+            f"no file is yet at {here / 'holiday'}",
+            "name another with --out",
+        ),
+        "home.not_empty": (
+            lambda: create_home(here, name="N", person="P", listen="", address=""),
+            f"empty, or not there yet at {here}",
+            "found 'holiday'",
+        ),
+        "home.exists": (
+            lambda: create_home(home.path, name="N", person="P", listen="", address=""),
+            f"no Fedbatch home yet at {home.path}",
+            "found 'node.toml'",
+        ),
+        "correct.same": (
+            lambda: correct_result(home, "B1", "assay", "100.1", person, "x"),
+            "another value than the result has",
+            "found '100.1'",
+        ),
+        "agreement.not_paused": (resume, "that this party has paused", "found 'active'"),
+    }
+    for code, (attempt, expected, found) in attempts.items():
+        with pytest.raises(ConflictError) as caught:
+            attempt()
+        said = str(caught.value)
+        assert caught.value.code == code, said
+        assert said.startswith("Expected "), said
+        assert expected in said, said
+        assert found in said, said
+
+
+def test_a_reader_refuses_to_draw_in_no_stretches(made: Link) -> None:
+    with fedbatch.open(made.cmo.home.path) as reader, pytest.raises(InputError) as caught:
+        reader.overlay("PRESS.SPEED", count=0)
+    assert caught.value.code == "reader.count"
+    assert "Expected a whole number from 1 at count, found '0'" in str(caught.value)
+
+
+def _officer(node: Node) -> Officer:
+    return node.home.officer(node.person, "agreement officer")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fedbatch.node.findings import name_findings
 from fedbatch.node.posting import Shared
 from fedbatch.node.reading import read_results
 from fedbatch.standard import records
@@ -52,6 +53,22 @@ def minutes(made: Link, batch: str | None = None) -> list[int]:
     return sorted(int(float(item.number)) for item in rows if batch in {None, item.batch})
 
 
+# Longer than chance could spell it among ids, salts and hashes.
+STRANGER = "STRANGERS-BATCH-X9"
+
+
+def crossed(made: Link, shared: Shared) -> list[str]:
+    """Every text that was posted, and all that the sponsor holds of the CMO's ledger."""
+    entries = shared.plan.post.entries
+    store = made.sponsor.home.ledgers(AGREED)
+    held = [content for row in store.ledgers() for _, content in store.scan(row.ledger)]
+    contents = [*(entry.content for entry in entries), *held]
+    return [
+        *(text.decode() for text in contents),
+        *(name for entry in entries for name in entry.key),
+    ]
+
+
 def test_without_a_window_nothing_is_shared(made: Link) -> None:
     shared = share(made)
     assert minutes(made) == []
@@ -81,6 +98,11 @@ def test_of_a_dispute_beyond_the_tolerance_only_what_all_agree_on_is_shared(
     windows(made, "mes", MES, ("B1", "T-1", start, end))
     shared = share(made)
     assert [item.rule for item in shared.plan.findings] == ["window.conflict"]
+    # People are told by the names they gave; ids are the node's own.
+    (told,) = name_findings(made.cmo.home, shared.plan.findings)
+    assert (told.batch, told.parameter) == ("B1", "P-1")
+    assert told.finding.where.key == ("P-1", "B1")
+    assert "at B1 P-1, found" in told.render()
     assert minutes(made) == list(range(int(start[3:]), int(end[3:])))
 
 
@@ -114,12 +136,14 @@ def test_overlap_with_another_sponsors_batch_withholds_both(made: Link) -> None:
         "logbook",
         LOGGED,
         ("B1", "T-1", "06:10", "06:20"),
-        ("X9", "OTHER", "06:19", "06:40"),
+        (STRANGER, "OTHER", "06:19", "06:40"),
         ("B2", "T-1", "06:40", "06:50"),
     )
     shared = share(made)
     assert minutes(made) == list(range(40, 50))
-    assert "X9" not in repr(shared.plan.post.entries)
+    posted = crossed(made, shared)
+    assert any('"B2"' in text for text in posted)
+    assert not any(STRANGER in text for text in posted)
 
 
 def test_the_two_sources_of_a_window_are_both_told(made: Link) -> None:

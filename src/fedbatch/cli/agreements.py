@@ -9,6 +9,7 @@ from fedbatch.cli.output import (
     As,
     HomeOption,
     Json,
+    check_out,
     check_reason,
     guarded,
     say,
@@ -45,6 +46,7 @@ def new(
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
 
+    check_out(out)
     if role not in {"CMO", "sponsor"}:
         raise InputError("CMO or sponsor", where="--role", found=role)
     with Home(find_home(home)) as here:

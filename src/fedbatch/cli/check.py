@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fedbatch.cli.output import Json, guarded, note, say, show_json
+from fedbatch.cli.output import Json, check_out, guarded, note, say, show_json
 from fedbatch.cli.progress import progress_bar
 from fedbatch.errors import InputError
 from fedbatch.standard.findings import Finding
@@ -57,6 +57,7 @@ def check(
     from fedbatch.node.importing import find_files
     from fedbatch.sources.tabular import Layout
 
+    check_out(out)
     if zone is not None:
         zone_named(zone)
     layout = Layout(sheet=sheet, header_row=header_row, delimiter=delimiter, encoding=encoding)

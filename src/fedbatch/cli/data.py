@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
 import typer
 
 from fedbatch.cli.output import As, HomeOption, Json, exit_code, guarded, say, show_json, show_table
 from fedbatch.cli.progress import progress_bar
-from fedbatch.errors import FedbatchError
+from fedbatch.errors import FedbatchError, InputError, expectation
 from fedbatch.standard.findings import Finding
 
 __all__ = ["add_to"]
@@ -39,9 +39,9 @@ def import_(
     is read on as it grows, and what is complete is sealed by the hour.
 
     JSON: {imports: [{file, mapping, cells, new, corrected, unchanged, points, points_corrected,
-    points_unchanged, held_back, closed, ignored, findings, corrected_ids}], refused: [{file, code, message}]}
+    points_unchanged, held_back, rows_held_back, closed, ignored, findings, corrected_ids}],
+    refused: [{file, code, message}]}
     """
-    from fedbatch.errors import InputError
     from fedbatch.node.home import Home
     from fedbatch.node.importing import find_files, import_file
     from fedbatch.node.settings import find_home
@@ -64,7 +64,7 @@ def import_(
                     if len(files) == 1:
                         raise
                     refused.append({"file": path.name, "code": error.code, "message": str(error)})
-    held = sum(item.held_back for item in reports)
+    held = sum(item.held_back + item.rows_held_back for item in reports)
     if as_json:
         show_json({"imports": reports, "refused": refused})
     else:
@@ -125,6 +125,8 @@ def _show_import(report: object) -> None:
             f"  series: {report.points} new points, {report.points_corrected} in corrected stretches, "
             f"{report.points_unchanged} unchanged."
         )
+    if report.rows_held_back:
+        say(f"  {report.rows_held_back} rows were held back: nothing of them was taken in.")
     counts: dict[str, int] = {}
     for finding in report.findings:
         counts[finding.rule] = counts.get(finding.rule, 0) + 1
@@ -149,6 +151,7 @@ def share(
 
     JSON: {agreement, dry_run, posted, by_type, stays, findings}
     """
+    from fedbatch.node.findings import name_findings
     from fedbatch.node.home import Home
     from fedbatch.node.posting import share as share_now
     from fedbatch.node.settings import find_home
@@ -158,6 +161,7 @@ def share(
         known = here.agreement_named(agreement)
         with progress_bar("posting", quiet=as_json) as report:
             shared = share_now(here, known, person, dry_run=dry_run, report=report)
+        found = name_findings(here, shared.plan.findings)
     made = shared.plan
     if as_json:
         show_json(
@@ -167,7 +171,7 @@ def share(
                 "posted": shared.posted,
                 "by_type": dict(made.by_type),
                 "stays": dict(made.skipped),
-                "findings": made.findings,
+                "findings": [row.finding for row in found],
             }
         )
         return
@@ -178,38 +182,73 @@ def share(
     )
     for reason, count in made.skipped.items():
         say(f"stays here: {count} ({reason})")
-    for finding in made.findings:
-        say(f"- {finding.render()}")
-    if made.findings:
+    for row in found:
+        say(f"- {row.render()}")
+    if found:
         raise typer.Exit(1)
 
 
-def _carry(folder: Path, home: str | None, as_: str | None, *, as_json: bool) -> None:
-    from fedbatch.node.carrying import carry
+def _carry(
+    folder: Path, home: str | None, as_: str | None, partner: str | None, *, as_json: bool
+) -> None:
+    from fedbatch.node.carrying import awaits_reply, carry, entries_in, is_strange
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
 
     with Home(find_home(home)) as here:
-        outcome = carry(here, folder, here.acting(as_, "").person)
+        held = entries_in(folder)
+        outcome = carry(here, folder, here.acting(as_, "").person, partner)
+        waits = awaits_reply(here, folder)
+        confirmed = {item.name for item in here.node.partners() if item.confirmed_here}
     if as_json:
         show_json(
             {
-                name: {"fetched": item.read, "sent": item.written, "refusals": item.refusals}
+                name: {
+                    "fetched": item.read,
+                    "sent": item.written,
+                    "refusals": item.refusals,
+                    "looked_for": item.looked_for,
+                    "found": item.found,
+                    "expected": item.is_expected,
+                    "written": item.is_written,
+                }
                 for name, item in outcome.items()
             }
         )
     else:
         for name, item in outcome.items():
-            say(
-                f"{name}: {item.read} entries read, {item.written} entries and {item.objects} data "
-                "files written."
-            )
-            for text in item.refusals:
-                say(f"  refused: {text}")
-        if not outcome:
-            say("No partner yet; `fedbatch invite` and `fedbatch accept --folder` begin.")
-    if any(item.refusals for item in outcome.values()):
+            _say_carried(name, item, folder, held, is_confirmed=name in confirmed)
+        if not outcome and waits:
+            say("The answer to the partner's invitation lies here; its reply is not here yet.")
+        elif not outcome:
+            where = str(folder / "pairing")
+            say(f"No partner yet. {expectation('an answer to an invitation', where, held)}")
+            say("`fedbatch invite --by-folder` and `fedbatch accept --folder` begin.")
+    is_idle = not outcome and not waits
+    if is_idle or is_strange(outcome) or any(item.refusals for item in outcome.values()):
         raise typer.Exit(1)
+
+
+def _say_carried(name: str, item: Any, folder: Path, held: str, *, is_confirmed: bool) -> None:
+    """What a folder held of a partner, and what was written for it."""
+    found = {
+        "nothing": f"nothing of it is in {folder} yet (looked for {item.looked_for}).",
+        "refused": f"what {folder} holds of it is refused.",
+        "same": "its folder is the one that was read before, nothing new.",
+        "new": f"{item.read} entries read.",
+    }[item.found]
+    if item.is_expected:
+        advice = "Is this the right folder? Each side's sync leaves the other's part in it."
+        found = expectation(f"its part {item.looked_for}", str(folder), held, advice)
+    say(f"{name}: {found}")
+    for text in item.refusals:
+        say(f"  refused: {text}")
+    if item.is_written:
+        say(f"  {item.written} entries and {item.objects} data files written for it.")
+    elif not is_confirmed:
+        say(f"  Nothing is written for it before `fedbatch confirm {name!r}`.")
+    else:
+        say(f"  Nothing is written for it, as there are others; `--partner {name!r}` writes it.")
 
 
 @guarded
@@ -217,17 +256,28 @@ def sync(
     folder: Annotated[
         Path | None, typer.Option(help="Exchange by files in this folder instead of a network.")
     ] = None,
+    partner: Annotated[
+        str | None,
+        typer.Option(help="With --folder: only this partner, and the folder is for it."),
+    ] = None,
     home: HomeOption = None,
     as_: As = None,
     as_json: Json = False,
 ) -> None:
     """One round with every partner that this node dials, or by a folder that travels.
 
-    JSON: {partner: {fetched, sent, refusals} or {error}}
+    A folder that holds nothing of a partner that was read before is said to be strange, and the exit
+    code is 1. With several partners, one that the folder holds nothing of is written for only where
+    it is named.
+
+    JSON: {partner: {fetched, sent, refusals, looked_for, found, expected, written} or {fetched, sent,
+    refusals} or {error}}
     """
     if folder is not None:
-        _carry(folder, home, as_, as_json=as_json)
+        _carry(folder, home, as_, partner, as_json=as_json)
         return
+    if partner is not None:
+        raise InputError("--folder with --partner", found="--partner alone")
     from fedbatch.node.home import Home
     from fedbatch.node.server import sync_once
     from fedbatch.node.settings import find_home

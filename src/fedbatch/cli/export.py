@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from fedbatch.cli.output import HomeOption, Json, guarded, say, show_json
+from fedbatch.cli.output import HomeOption, Json, check_out, guarded, say, show_json
 
 __all__ = ["add_to"]
 
@@ -36,6 +36,7 @@ def results(
     from fedbatch.node.reading import read_results
     from fedbatch.node.settings import find_home
 
+    check_out(out)
     with Home(find_home(home)) as here:
         rows = read_results(here, batch=batch, codes=tuple(code or ()), agreement=agreement)
     export_table([msgspec.structs.asdict(row) for row in rows], out, "results")
@@ -56,6 +57,7 @@ def batches(
     from fedbatch.node.overview import read_batches
     from fedbatch.node.settings import find_home
 
+    check_out(out)
     with Home(find_home(home)) as here:
         rows = read_batches(here, agreement)
     export_table([msgspec.structs.asdict(row) for row in rows], out, "batches")
@@ -76,6 +78,7 @@ def findings(
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
 
+    check_out(out)
     with Home(find_home(home)) as here:
         rows = [
             {
@@ -113,6 +116,7 @@ def series(
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
 
+    check_out(out)
     with Home(find_home(home)) as here:
         count = export_series(here, batch, out, codes=tuple(code or ()))
     _done(out, count, "rows", as_json=as_json)

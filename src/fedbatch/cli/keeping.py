@@ -1,7 +1,8 @@
 """backup, restore, rebuild: a home kept safe, and brought back."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
 import typer
@@ -89,10 +90,13 @@ def rebuild(
     """Fetch back from partners what was exchanged with them and is lost here.
 
     Each entry is checked under this party's own keys. A partner that dials this node gives its part
-    with its next contact, while this node serves. The journal was never exchanged: it stays as it is.
+    with its next contact, while this node serves. One with whom a folder travels gives nothing back:
+    named, it is refused. The journal was never exchanged: it stays as it is.
 
-    JSON: {partners: [{partner, waits, agreements: [{agreement, sent, received, objects}]}]}
+    JSON: {partners: [{partner, waits, refused, agreements: [{agreement, sent, received, objects}]}]}
     """
+    from fedbatch.errors import ConflictError
+    from fedbatch.node.carrying import check_is_linked
     from fedbatch.node.home import Home
     from fedbatch.node.server import rebuild_from
     from fedbatch.node.setting_aside import set_aside
@@ -103,11 +107,19 @@ def rebuild(
         officer = here.acting(as_, "key officer")
         chosen = [here.partner_named(partner)] if partner else here.node.partners()
         for item in chosen:
+            try:
+                check_is_linked(here, item)
+            except ConflictError as error:
+                if len(chosen) == 1:
+                    raise
+                outcome.append(_outcome(item, refused=error.code))
+                note(f"{item.name}: {error} [{error.code}]")
+                continue
             for place in set_aside(here, item, officer) if aside else ():
                 note(f"The forked ledger lies in {place}.")
             with progress_bar(f"rebuilding from {item.name}", quiet=as_json) as report:
                 taken = anyio.run(rebuild_from, here, item, officer, report)
-            outcome.append({"partner": item.name, "waits": not item.dials, "agreements": taken})
+            outcome.append(_outcome(item, taken))
             if as_json:
                 continue
             if not item.dials:
@@ -121,6 +133,13 @@ def rebuild(
                 say(f"{item.name}: nothing is missing here.")
     if as_json:
         show_json({"partners": outcome})
+    if any(item["refused"] for item in outcome):
+        raise typer.Exit(1)
+
+
+def _outcome(partner: Any, taken: Sequence[Any] = (), refused: str = "") -> dict[str, Any]:
+    waits = not partner.dials and not refused
+    return {"partner": partner.name, "waits": waits, "refused": refused, "agreements": taken}
 
 
 def add_to(app: typer.Typer) -> None:

@@ -1,5 +1,6 @@
 """results, provenance, verify: what is known, where it came from, and whether it holds."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -23,11 +24,11 @@ def results(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Results of a batch, or of all, with unit, comparator and value status.
+    """Results of a batch, or of all, with unit, comparator and value status; sample and time where told.
 
     JSON: {results: [{agreement, batch, code, role, shown, number, comparator, unit, kind, absent,
-    raw, value_status, basis, source, form, attempt, replicate, sample, step, observed_at, entry, index,
-    ledger}]}
+    raw, value_status, basis, source, form, attempt, replicate, sample, sample_number, step, observed_at,
+    observed_text, entry, index, ledger}]}
     """
     from fedbatch.node.home import Home
     from fedbatch.node.reading import read_results
@@ -43,24 +44,29 @@ def results(
     if not rows:
         say("No result of that kind is here.")
         return
-    show_table(
-        ("batch", "parameter", "value", "unit", "status", "source", "entry"),
-        [
-            (
-                row.batch,
-                row.code,
-                row.shown,
-                row.unit,
-                row.value_status if row.basis == "own" else f"{row.value_status}, {row.basis}",
-                row.source[:8],
-                row.entry[:8],
-            )
-            for row in rows[:limit]
-        ],
-        right="value",
-    )
+    _show_results(rows[:limit])
     if len(rows) > limit:
         say(f"… {len(rows) - limit} more; --limit shows them, `fedbatch export` writes them.")
+
+
+def _show_results(rows: Sequence[Any]) -> None:
+    """A table of results; sample and time have a column where one of these has them."""
+    cells: dict[str, list[str]] = {
+        "batch": [row.batch for row in rows],
+        "parameter": [row.code for row in rows],
+        "value": [row.shown for row in rows],
+        "unit": [row.unit for row in rows],
+        "sample": [row.sample_number or row.sample[:8] for row in rows],
+        "time": [row.observed_text or row.observed_at for row in rows],
+        "status": [
+            row.value_status if row.basis == "own" else f"{row.value_status}, {row.basis}"
+            for row in rows
+        ],
+        "source": [row.source[:8] for row in rows],
+        "entry": [row.entry[:8] for row in rows],
+    }
+    shown = {name: column for name, column in cells.items() if any(column)}
+    show_table(tuple(shown), zip(*shown.values(), strict=True), right="value")
 
 
 @guarded

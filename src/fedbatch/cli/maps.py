@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fedbatch.cli.output import As, HomeOption, Json, guarded, say, show_json, show_table
+from fedbatch.cli.output import As, HomeOption, Json, check_out, guarded, say, show_json, show_table
 
 __all__ = ["add_to"]
 
@@ -45,6 +45,7 @@ def new(
 
     source = name or file.stem.lower().replace(" ", "-")
     path = out or Path(f"{source}.yaml")
+    check_out(path)
     if zone is not None:
         zone_named(zone)
     with Home(find_home(home)) as here:

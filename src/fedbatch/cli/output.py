@@ -34,6 +34,7 @@ __all__ = [
     "As",
     "HomeOption",
     "Json",
+    "check_out",
     "check_reason",
     "exit_code",
     "fail",
@@ -181,6 +182,26 @@ def check_reason(reason: str) -> None:
     """Refuse an empty reason: it stands in the record for ever."""
     if not reason.strip():
         raise InputError("a reason", where="--reason", found="nothing")
+
+
+def check_out(path: Path | None) -> None:
+    """Refuse a file in a folder that is not there, before any work: a mistyped path makes none.
+
+    Raises:
+        InputError: no such folder, or the path is a folder itself.
+    """
+    if path is not None and not path.parent.is_dir():
+        raise InputError(
+            "a folder that is there",
+            where="--out",
+            found=f"no {path.parent}",
+            advice="Make it first, or name another.",
+            code="out.folder",
+        )
+    if path is not None and path.is_dir():
+        raise InputError(
+            "the name of a file", where="--out", found=f"a folder, {path}", code="out.folder"
+        )
 
 
 def fail(error: FedbatchError, *, as_json: bool) -> None:

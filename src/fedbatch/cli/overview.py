@@ -32,6 +32,14 @@ def status(home: HomeOption = None, as_json: Json = False) -> None:
         state = f"down since {link.down_since} ({link.problem})" if link.down_since else "up"
         if not (link.confirmed_here and link.confirmed_there):
             state = "not confirmed by both yet"
+        if link.by_folder:
+            state = "" if link.confirmed_here and link.confirmed_there else f" {state};"
+            read, written = link.folder_read or "never", link.folder_written or "never"
+            say(
+                f"{link.partner}: files are exchanged by folder;{state} last read {read}, last written "
+                f"{written}."
+            )
+            continue
         say(f"{link.partner}: {way}, {state}; last contact {link.last_contact or 'none noted'}.")
     if found.agreements:
         show_table(

@@ -7,7 +7,7 @@ from typing import Annotated
 import anyio
 import typer
 
-from fedbatch.cli.output import As, HomeOption, Json, guarded, say, show_json, show_table
+from fedbatch.cli.output import As, HomeOption, Json, check_out, guarded, say, show_json, show_table
 from fedbatch.errors import InputError
 
 __all__ = ["add_to"]
@@ -104,6 +104,7 @@ def invite(
     from fedbatch.services import pairing
     from fedbatch.store.objects import write_durably
 
+    check_out(out)
     with Home(find_home(home)) as here:
         officer = here.acting(as_, "key officer")
         code = secrets.token_hex(16)

@@ -76,6 +76,6 @@ def _look_alike(
         and not any(_matches(fault, row.finding.rule, row) for fault in faults)
     ]
     if false:
-        reckoning.false[label.id] = [row.finding.render() for row in false]
+        reckoning.false[label.id] = [row.render() for row in false]
     else:
         reckoning.silent.append(label.id)

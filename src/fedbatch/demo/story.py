@@ -21,7 +21,7 @@ from fedbatch.demo.labels import reckon_labels
 from fedbatch.demo.plant_terms import SOURCES, agreement_terms, plant_mappings
 from fedbatch.errors import FedbatchError, InputError, PeerError
 from fedbatch.node.clock import WallClock
-from fedbatch.node.findings import FindingRow, read_findings
+from fedbatch.node.findings import FindingRow, name_findings, read_findings
 from fedbatch.node.following import Follower
 from fedbatch.node.home import Home, create_home
 from fedbatch.node.importing import confirm_mapping
@@ -244,7 +244,8 @@ class Run:
         for item in turn.disputes:
             if item not in self.disputes:
                 self.disputes.append(item)
-                self.say(f"  {moment:%d %B %H:%M} held back: {item.render()}")
+                (named,) = name_findings(self.cast.cmo, [item])
+                self.say(f"  {moment:%d %B %H:%M} held back: {named.render()}")
 
     def _confirm_anew(self, moment: datetime) -> None:
         """The engineer confirms a mapping anew when the historian is set up otherwise."""
@@ -359,10 +360,7 @@ class Cut:
 
 def _tell(cast: Cast, world: World, run: Run, say: Say) -> bool:
     rows: list[FindingRow] = [row for row in read_findings(cast.cmo) if not row.agreement]
-    rows += [
-        FindingRow(agreement="", origin="sharing", batch="", parameter="", finding=item)
-        for item in run.disputes
-    ]
+    rows += name_findings(cast.cmo, run.disputes)
     good = True
     for sponsor, product in zip(cast.sponsors, PRODUCTS, strict=True):
         found = read_findings(sponsor)
@@ -395,7 +393,7 @@ def _tell_sponsor(
                     f"{line.least} to {line.greatest} {line.unit.strip('[]')}"
                 )
     for rule, count in sorted(Counter(item.finding.rule for item in found).items()):
-        first = next(item.finding for item in found if item.finding.rule == rule)
+        first = next(item for item in found if item.finding.rule == rule)
         say(f"  {count} × {first.render()}  [{rule}]")
     canaries = [others[0].product.code, *(batch.number for batch in others)]
     seen = [text for text in canaries if _holds(sponsor.path, text)]
@@ -425,7 +423,7 @@ def _tell_labels(world: World, rows: Sequence[FindingRow], say: Say) -> bool:
     for name, texts in reckoning.false.items():
         say(f"    {name}: {texts[0]}")
     for row in reckoning.unlabelled:
-        say(f"  found without a label: {row.finding.render()} [{row.finding.rule}]")
+        say(f"  found without a label: {row.render()} [{row.finding.rule}]")
     return len(reckoning.found) == len(faults)
 
 

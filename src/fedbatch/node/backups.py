@@ -16,8 +16,9 @@ from typing import BinaryIO, Literal, Protocol
 
 import msgspec
 
-from fedbatch.errors import ConflictError, InputError, IntegrityError, StoreError
+from fedbatch.errors import ConflictError, InputError, IntegrityError, StoreError, expectation
 from fedbatch.node.home import Home
+from fedbatch.node.settings import not_empty
 from fedbatch.ports import AuditNote, Clock, Person
 from fedbatch.services.exchange import AWAITED
 from fedbatch.standard import canonical
@@ -124,19 +125,29 @@ def back_up(
     if target.resolve().is_relative_to(home.path.resolve()):
         raise InputError("a place outside the home", where="backup", found=str(target))
     if target.exists():
-        raise ConflictError(f"{target} is there already", code="backup.there")
+        raise ConflictError(
+            expectation(
+                "a place where nothing is yet",
+                str(target),
+                "a folder" if target.is_dir() else "a file",
+                "A backup replaces none: name another place.",
+            ),
+            code="backup.there",
+        )
     aside = target.with_name(f".{target.name}.part")
-    if aside.exists():
-        shutil.rmtree(aside)
-    aside.mkdir(parents=True)
-    aside.chmod(0o700)
     try:
+        if aside.exists():
+            shutil.rmtree(aside)
+        aside.mkdir(parents=True)
+        aside.chmod(0o700)
         made = _fill(home, aside, report)
         content = canonical.encode(made)
         write_durably(aside / MANIFEST, content, mode=0o600)
         _finish(aside, target)
+    except StoreError as error:
+        raise StoreError(f"The backup {target} was not made: {error}") from error
     except OSError as error:
-        raise StoreError(f"{target} could not be written: {error.strerror}") from error
+        raise StoreError(f"{target} could not be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     if manifest is not None:
@@ -160,6 +171,16 @@ def _finish(aside: Path, target: Path) -> None:
         DISK.sync_folder(target.parent)
         return
     packed = target.with_name(f".{target.name}.packed.part")
+    try:
+        _pack(aside, packed)
+        packed.replace(target)
+    finally:
+        packed.unlink(missing_ok=True)
+    DISK.sync_folder(target.parent)
+
+
+def _pack(aside: Path, packed: Path) -> None:
+    """Pack a folder into one file, durably."""
     with tarfile.open(packed, "w", format=tarfile.PAX_FORMAT) as out:
         out.add(aside / MANIFEST, MANIFEST)
         for path in sorted(aside.rglob("*")):
@@ -167,8 +188,6 @@ def _finish(aside: Path, target: Path) -> None:
                 out.add(path, str(path.relative_to(aside)))
     packed.chmod(0o600)
     DISK.sync_file(packed)
-    packed.replace(target)
-    DISK.sync_folder(target.parent)
 
 
 def _is_left_out(path: Path) -> bool:
@@ -405,7 +424,7 @@ def restore(
         InputError: a file is missing, changed or strange; nothing was written.
     """
     if target.exists() and any(target.iterdir()):
-        raise ConflictError(f"{target} is not empty", code="home.not_empty")
+        raise ConflictError(not_empty(target), code="home.not_empty")
     with _opened(path) as backup:
         found = _read_manifest(backup, manifest)
         total = 2 * sum(line.bytes for line in found.files)

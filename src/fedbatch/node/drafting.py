@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from fedbatch.errors import ConflictError
+from fedbatch.errors import ConflictError, expectation
 from fedbatch.mapping.suggest import ColumnProposal, TableProposal, propose
 from fedbatch.mapping.tables import Table
 from fedbatch.node.home import Home
@@ -53,7 +53,13 @@ def write_draft(path: Path, text: str) -> None:
     """
     if path.exists():
         raise ConflictError(
-            f"{path} is there already; name another with --out", code="draft.exists"
+            expectation(
+                "a name where no file is yet",
+                str(path),
+                "one",
+                "A draft replaces none: name another with --out.",
+            ),
+            code="draft.exists",
         )
     path.write_text(text, encoding="utf-8")
 

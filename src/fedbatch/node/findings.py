@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from fedbatch.errors import InputError
+from fedbatch.errors import InputError, expectation
 from fedbatch.node.home import Home, zone_named
 from fedbatch.node.importing import load_mappings
 from fedbatch.node.reading import batch_numbers
@@ -26,6 +26,7 @@ from fedbatch.services.folding import fold_facts
 from fedbatch.services.replication import LOST, statements
 from fedbatch.standard import records
 from fedbatch.standard.agreements import AgreementBody
+from fedbatch.standard.envelope import read_entry
 from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.journals import JournalResult
 from fedbatch.standard.rulebook import RULES, finding
@@ -33,10 +34,12 @@ from fedbatch.standard.values import named_key
 from fedbatch.store.journal import text_key
 from fedbatch.store.views import RESULT_COLUMNS
 
-__all__ = ["FindingRow", "agreement_findings", "read_findings"]
+__all__ = ["FindingRow", "agreement_findings", "name_findings", "read_findings"]
 
 
-_PSEUDONYM = re.compile(r"\bs-[0-9a-f]{24}\b")
+_PSEUDONYM = re.compile(r"\b[es]-[0-9a-f]{24}\b")
+# Where a result's key names the sample.
+_SAMPLE_AT = 3
 
 
 class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +54,14 @@ class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
     parameter: str
     finding: Finding
     basis: str = ""
+
+    def render(self) -> str:
+        """The finding as a sentence, its place by batch and parameter where it has them."""
+        item = self.finding
+        if not self.batch:
+            return item.render()
+        place = " ".join(filter(None, (self.batch, self.parameter)))
+        return expectation(item.expected, place, item.found, item.advice)
 
 
 # A row that a file's reader holds back is no item that somebody could decide.
@@ -121,13 +132,13 @@ def read_findings(
         if home.standing(known.agreement).body is None:
             continue
         numbers = {**_lots(home, known), **_numbers(home, known), **_series(home, known)}
-        sources = _sources(home, known)
+        names = {**_sources(home, known), **_samples(home, known), **_equipment(home, known)}
         found = [("rules", item) for item in agreement_findings(home, known, as_of)]
         found += [("record", item) for item in _recorded(home, known)]
         transcribed = _transcribed(home, known)
         rows += [
             msgspec.structs.replace(
-                _row(known, origin, numbers, sources, item), basis=_basis(item, transcribed)
+                _row(known, origin, numbers, names, item), basis=_basis(item, transcribed)
             )
             for origin, item in found
         ]
@@ -242,6 +253,54 @@ def _sources(home: Home, known: KnownAgreement) -> dict[str, str]:
     return {home.ids.shared(known.agreement, "source", name): name for name in names}
 
 
+def _samples(home: Home, known: KnownAgreement) -> dict[str, str]:
+    """Samples by their numbers, where their records are here."""
+    numbers = home.views(known.agreement).sample_numbers()
+    return {sample: f"sample {number}" for (_, sample), number in numbers.items() if number}
+
+
+def _equipment(home: Home, known: KnownAgreement) -> dict[str, str]:
+    """Pieces of equipment by their names, where their windows are here."""
+    store, names = home.ledgers(known.agreement), {}
+    for row in store.ledgers():
+        for head in store.heads(row.ledger, ("equipment",)).values():
+            if not head.is_withdrawn:
+                ((_, _, content),) = store.entries(row.ledger, head.index, 1)
+                record = read_entry(content).record
+                if isinstance(record, records.Equipment) and record.name:
+                    names[record.equipment] = record.name
+    return names
+
+
+def name_findings(home: Home, found: Sequence[Finding]) -> list[FindingRow]:
+    """What sharing found in this party's own journal, with batches and equipment by their names."""
+    names: dict[str, str] = {}
+    for head in home.journal.heads(("batch", "equipment")).values() if found else ():
+        content = bytes(home.journal.read(head.index).data)
+        if head.type == "batch" and not head.is_withdrawn:
+            batch = msgspec.json.decode(content, type=records.Batch)
+            names[batch.batch] = " / ".join(item.value for item in batch.identifiers)
+        elif not head.is_withdrawn:
+            piece = msgspec.json.decode(content, type=records.Equipment)
+            names[piece.equipment] = piece.name or ""
+    return [_own_row(names, item) for item in found]
+
+
+def _own_row(names: Mapping[str, str], item: Finding) -> FindingRow:
+    key = tuple(names.get(part) or part for part in item.where.key)
+    parameter = _parameter(item.where, key)
+    is_of_equipment = item.where.type == "equipment" and len(key) > 1
+    batch = next((names[part] for part in item.where.key if part[:2] == "b-" and part in names), "")
+    place = msgspec.structs.replace(item.where, key=key)
+    return FindingRow(
+        agreement="",
+        origin="sharing",
+        batch=batch,
+        parameter=key[0] if is_of_equipment else parameter,
+        finding=msgspec.structs.replace(item, where=place),
+    )
+
+
 def _transcribed(home: Home, known: KnownAgreement) -> frozenset[tuple[str, ...]]:
     """The keys of results that stand and are transcribed."""
     at = RESULT_COLUMNS.index("key")
@@ -259,15 +318,23 @@ def _row(
     known: KnownAgreement,
     origin: str,
     numbers: dict[str, str],
-    sources: dict[str, str],
+    names: dict[str, str],
     item: Finding,
 ) -> FindingRow:
-    """A finding in which batches are called by their numbers, and sources by name or shortly."""
+    """A finding in which batches are called by their numbers, and other things by name or shortly."""
 
     def named(match: re.Match[str]) -> str:
-        return sources.get(match[0], f"source {match[0][:8]}")
+        kind = "equipment" if match[0].startswith("e") else "source"
+        return names.get(match[0], f"{kind} {match[0][:8]}")
 
-    key = tuple(_PSEUDONYM.sub(named, numbers.get(part, part)) for part in item.where.key)
+    key = tuple(
+        f"sample {part[:8]}"
+        if (at, item.where.type) == (_SAMPLE_AT, "result")
+        and _PSEUDONYM.fullmatch(part)
+        and part not in names
+        else _PSEUDONYM.sub(named, numbers.get(part, part))
+        for at, part in enumerate(item.where.key)
+    )
     batch = next((numbers[part] for part in item.where.key if part in numbers), "")
     place = msgspec.structs.replace(item.where, key=key)
     return FindingRow(

@@ -10,6 +10,8 @@ from fedbatch.mapping.series import extract_series, is_series
 from fedbatch.node.home import Home
 from fedbatch.node.importing import (
     find_files,
+    held_back,
+    held_back_rows,
     import_file,
     layout_of,
     load_mappings,
@@ -149,8 +151,7 @@ class Follower:
             raise InputError(
                 "the header it had before", where=path.name, found="another", code="file.header"
             )
-        held_back = [item for item in reading.findings if item.effect == "held_back"]
-        if offset == start or not (reading.tables[0].rows or held_back):
+        if offset == start or not (reading.tables[0].rows or held_back(reading.findings)):
             return None
         followed = Followed(path=name, offset=offset, header_sha256=header)
         return self._take_part(reading, mapping, followed)
@@ -164,8 +165,9 @@ class Follower:
             # Batches and products that the source names beside its points.
             entries = [*entries_of(found.rest, reading.file, mapping, intake), *entries]
         report = IntakeReport(file=reading.file.name, mapping=mapping.source, points=points)
+        report.rows_held_back = held_back_rows(home, reading, reading.tables[0], mapping, found)
         report.findings = [
-            *(item for item in reading.findings if item.effect == "held_back"),
+            *held_back(reading.findings),
             *found.rest.findings,
             *repeated_points(found.drafts, reading.file),
         ]

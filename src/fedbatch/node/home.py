@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fedbatch.errors import ConflictError, InputError, IntegrityError, RefusedError
 from fedbatch.mapping.extract import Ground
 from fedbatch.node.clock import WallClock, clock_of
-from fedbatch.node.settings import Settings, load_settings, write_settings
+from fedbatch.node.settings import Settings, load_settings, not_empty, write_settings
 from fedbatch.ports import AuditNote, Clock, KnownAgreement, Partner, Person
 from fedbatch.services.agreements import Officer, Standing, standing
 from fedbatch.services.exchange import Exchange, Told
@@ -101,7 +101,7 @@ def create_home(
         ConflictError: there is one already, or the folder holds something else.
     """
     if path.exists() and any(path.iterdir()) and not (path / "node.toml").exists():
-        raise ConflictError(f"{path} is not empty", code="home.not_empty")
+        raise ConflictError(not_empty(path), code="home.not_empty")
     for text, option in ((name, "--name"), (person, "--person")):
         if not is_printable(text):
             raise InputError("a name of printable characters", where=option, found=ascii(text))

@@ -1,6 +1,6 @@
 """Files into the journal: find the mapping, read, extract, take in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -8,8 +8,10 @@ import msgspec
 from fedbatch.errors import InputError
 from fedbatch.mapping.extract import extract
 from fedbatch.mapping.matching import difference, fingerprint, mapping_fingerprint
-from fedbatch.mapping.series import extract_series, is_series
+from fedbatch.mapping.series import SeriesExtraction, extract_series, is_series
 from fedbatch.mapping.tables import Table
+from fedbatch.mapping.times import TimeReader
+from fedbatch.mapping.unplaced import count_unplaced
 from fedbatch.node.home import Home
 from fedbatch.node.mapping_files import check_zone
 from fedbatch.ports import AuditNote, Person
@@ -26,6 +28,8 @@ from fedbatch.standard.values import Correction
 __all__ = [
     "confirm_mapping",
     "find_files",
+    "held_back",
+    "held_back_rows",
     "import_file",
     "layout_of",
     "load_mappings",
@@ -256,8 +260,37 @@ def _take_table(
     findings: list[Finding] = [*reading.findings]
     findings += source_findings(table, reading.file, mapping, extraction, home.clock.now())
     return take_in(
-        extraction, reading.file, mapping, home.intake(person), findings=findings, reason=reason
+        extraction,
+        reading.file,
+        mapping,
+        home.intake(person),
+        findings=findings,
+        reason=reason,
+        rows_held_back=len(held_back(reading.findings)),
     )
+
+
+def held_back(findings: Iterable[Finding]) -> list[Finding]:
+    """Those of a file's reading that hold a row back; each tells of one."""
+    return [item for item in findings if item.effect == "held_back"]
+
+
+def held_back_rows(
+    home: Home, reading: Reading, table: Table, mapping: Mapping, found: SeriesExtraction
+) -> int:
+    """How many rows of a table of series gave no point, at reading or for want of a time or place."""
+    rows = len(held_back(reading.findings))
+    # Whole files give no cause to look at their rows once more.
+    if not held_back(found.rest.findings):
+        return rows
+    reader = TimeReader(
+        formats=mapping.time_formats,
+        zone=home.ground(mapping).zone,
+        zone_name=mapping.zone,
+        zone_basis=mapping.zone_basis,
+        month_names=mapping.month_names,
+    )
+    return rows + count_unplaced(table, mapping, found.drafts, reader)
 
 
 def _take_points(
@@ -267,6 +300,7 @@ def _take_points(
     found = extract_series(table, reading.file, mapping, home.ground(mapping), side_by_side)
     found.rest.findings += series_findings(found.drafts, reading.file, home.clock.now())
     intake = home.intake(person)
+    rows = held_back_rows(home, reading, table, mapping, found)
     told = take_in_points(found.drafts, reading.file, mapping, intake, home.journal_objects, reason)
     report = take_in(
         found.rest,
@@ -276,6 +310,7 @@ def _take_points(
         findings=[*reading.findings, *told.findings],
         reason=reason,
         points=told.entries,
+        rows_held_back=rows,
     )
     report.points, report.points_corrected = told.new, told.corrected
     report.points_unchanged = told.unchanged

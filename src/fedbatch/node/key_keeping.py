@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from fedbatch.errors import ConflictError, InputError
+from fedbatch.errors import ConflictError, InputError, expectation
 from fedbatch.node.home import Home
-from fedbatch.node.settings import Settings, load_settings, write_settings
+from fedbatch.node.settings import Settings, load_settings, not_empty, write_settings
 from fedbatch.ports import AuditNote, Clock, KnownAgreement, Partner, Person
 from fedbatch.services.key_turns import records_of
 from fedbatch.services.pairing import fingerprint
@@ -224,7 +224,12 @@ def restore_keys(
         _check_empty(path)
     elif load_settings(path).party != backup.settings.party:
         raise ConflictError(
-            f"the backup is of {backup.settings.name}, the home is another party's",
+            expectation(
+                f"a home of {backup.settings.name} ({backup.settings.party}), whose backup it is",
+                str(path),
+                load_settings(path).party,
+                "Restore into a new folder: --home.",
+            ),
             code="keys.party",
         )
     ring = KeyRing(path / "keys")
@@ -244,7 +249,7 @@ def _read(content: bytes) -> _Backup:
 
 def _check_empty(path: Path) -> None:
     if path.exists() and any(item.name != "keys" for item in path.iterdir()):
-        raise ConflictError(f"{path} holds something else", code="home.not_empty")
+        raise ConflictError(not_empty(path), code="home.not_empty")
 
 
 def _compare(ring: KeyRing, backup: _Backup, *, replaces: bool) -> KeysRestored:
@@ -275,7 +280,12 @@ def _compare(ring: KeyRing, backup: _Backup, *, replaces: bool) -> KeysRestored:
                 differing.append(item.name)
     if differing and not replaces:
         raise ConflictError(
-            f"other keys stand there: {', '.join(differing)}; --replace sets them aside",
+            expectation(
+                "the keys of the backup, or none",
+                ", ".join(differing),
+                "other keys",
+                "--replace sets them aside.",
+            ),
             code="keys.differ",
         )
     return report

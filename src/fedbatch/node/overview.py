@@ -5,6 +5,7 @@ import msgspec
 from fedbatch.errors import IntegrityError
 from fedbatch.node.home import Home
 from fedbatch.node.reading import batch_numbers
+from fedbatch.peers.folder import folder_notes, is_by_folder
 from fedbatch.ports import KnownAgreement
 from fedbatch.services.replication import LOST
 from fedbatch.services.succession import RECEIVED, SENT
@@ -22,7 +23,11 @@ __all__ = [
 
 
 class LinkStatus(msgspec.Struct, kw_only=True):
-    """A link to a partner's node."""
+    """A link to a partner's node.
+
+    `by_folder`: what is exchanged travels in a folder; `folder_read` and `folder_written` say when one
+    of the partner was read here last, and one for it written.
+    """
 
     partner: str
     party: str
@@ -32,6 +37,9 @@ class LinkStatus(msgspec.Struct, kw_only=True):
     last_contact: str
     down_since: str
     problem: str
+    by_folder: bool = False
+    folder_read: str = ""
+    folder_written: str = ""
 
 
 class AgreementStatus(msgspec.Struct, kw_only=True):
@@ -107,6 +115,7 @@ def _partner_name(home: Home, party: str) -> str:
 def _link(home: Home, party: str) -> LinkStatus:
     partner = home.partner_named(party)
     link = home.node.link(party)
+    carried = folder_notes(home.node, party)
     return LinkStatus(
         partner=partner.name,
         party=party,
@@ -116,6 +125,9 @@ def _link(home: Home, party: str) -> LinkStatus:
         last_contact=str(link.get("contact", "")),
         down_since=str(link.get("down_since", "")),
         problem=str(link.get("problem", "")),
+        by_folder=is_by_folder(home.node, partner),
+        folder_read=str(carried.get("read_at", "")),
+        folder_written=str(carried.get("written_at", "")),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from fedbatch.errors import InputError
 from fedbatch.node.home import Home
 from fedbatch.node.overview import BatchRow, CarriedRow, read_batches, read_genealogy
 from fedbatch.node.reading import ResultRow, read_results
@@ -35,8 +36,10 @@ _RESULT_FIELDS = (
     "attempt",
     "replicate",
     "sample",
+    "sample_number",
     "step",
     "observed_at",
+    "observed_text",
     "entry",
 )
 
@@ -111,7 +114,18 @@ class Reader:
         end, and a batch without the step is left out, never stretched. Columns: `agreement`, `batch`,
         `position` (the stretch's beginning), `count`, `least`, `mean`, `greatest` (null where nothing
         was measured).
+
+        Raises:
+            InputError: a count that is none, or a code or batch that is not known here.
         """
+        if count < 1:
+            raise InputError(
+                "a whole number from 1",
+                where="count",
+                found=str(count),
+                advice="Each batch is drawn in so many stretches; 500 where nothing is said.",
+                code="reader.count",
+            )
         return overlay(self._home, code, role=role, step=step, batches=batches, count=count)
 
     def matrix(

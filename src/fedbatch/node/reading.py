@@ -17,7 +17,11 @@ __all__ = ["OriginLine", "ResultRow", "batch_numbers", "read_provenance", "read_
 
 
 class ResultRow(msgspec.Struct, kw_only=True):
-    """One result as people and programs read it; `shown` has comparator and number together."""
+    """One result as people and programs read it; `shown` has comparator and number together.
+
+    `sample` is the sample's id, `sample_number` its number in the source, where it is known here;
+    `observed_at` the instant in UTC, `observed_text` what the source says of it.
+    """
 
     agreement: str
     batch: str
@@ -37,8 +41,10 @@ class ResultRow(msgspec.Struct, kw_only=True):
     attempt: int
     replicate: int
     sample: str
+    sample_number: str
     step: str
     observed_at: str
+    observed_text: str
     entry: str
     index: int
     ledger: str
@@ -119,13 +125,20 @@ def _rows(
         clauses.append(f"code in ({', '.join('?' * len(codes))})")
         values += codes
     where = f"where {' and '.join(clauses)}" if clauses else ""
+    views = home.views(agreement)
+    samples = views.sample_numbers()
     return [
-        _result_row(agreement, numbers, dict(zip(RESULT_COLUMNS, row, strict=True)))
-        for row in home.views(agreement).results(where, values, replaced=replaced)
+        _result_row(agreement, numbers, samples, dict(zip(RESULT_COLUMNS, row, strict=True)))
+        for row in views.results(where, values, replaced=replaced)
     ]
 
 
-def _result_row(agreement: str, numbers: dict[str, list[str]], row: dict[str, object]) -> ResultRow:
+def _result_row(
+    agreement: str,
+    numbers: dict[str, list[str]],
+    samples: dict[tuple[str, str], str],
+    row: dict[str, object],
+) -> ResultRow:
     text = {name: str(value) if value is not None else "" for name, value in row.items()}
     kind = text["kind"]
     if kind == "number":
@@ -153,8 +166,10 @@ def _result_row(agreement: str, numbers: dict[str, list[str]], row: dict[str, ob
         attempt=int(text["attempt"]),
         replicate=int(text["replicate"]),
         sample=text["sample"],
+        sample_number=samples.get((text["ledger"], text["sample"]), ""),
         step=text["step"],
         observed_at=text["observed_at"],
+        observed_text=text["observed_text"],
         entry=text["entry_id"],
         index=int(text["idx"]),
         ledger=text["ledger"],

@@ -7,10 +7,18 @@ from pathlib import Path
 
 import msgspec
 
-from fedbatch.errors import ConflictError, InputError
+from fedbatch.errors import ConflictError, InputError, expectation
 from fedbatch.store.objects import write_durably
 
-__all__ = ["SETTINGS", "Settings", "find_home", "load_settings", "write_clock", "write_settings"]
+__all__ = [
+    "SETTINGS",
+    "Settings",
+    "find_home",
+    "load_settings",
+    "not_empty",
+    "write_clock",
+    "write_settings",
+]
 
 _TEMPLATE = """\
 # Settings of this Fedbatch node. Secrets do not belong here.
@@ -88,6 +96,18 @@ def _quoted(text: str) -> str:
     return msgspec.json.encode(text).decode()
 
 
+def not_empty(folder: Path) -> str:
+    """What is wrong with a folder for a new home that holds something, as a sentence."""
+    names = sorted(item.name for item in folder.iterdir() if item.name != "keys")
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return expectation(
+        "a folder that is empty, or not there yet",
+        str(folder),
+        f"{names[0] if names else 'keys'}{more}",
+        "Name another with --home, so that nothing is mixed up.",
+    )
+
+
 def write_settings(home: Path, settings: Settings) -> None:
     """Write the settings of a new home.
 
@@ -96,7 +116,15 @@ def write_settings(home: Path, settings: Settings) -> None:
     """
     path = home / "node.toml"
     if path.exists():
-        raise ConflictError(f"{home} is a Fedbatch home already", code="home.exists")
+        raise ConflictError(
+            expectation(
+                "a folder that is no Fedbatch home yet",
+                str(home),
+                "node.toml",
+                "Name another with --home, or go on with this one.",
+            ),
+            code="home.exists",
+        )
     values = {name: _quoted(getattr(settings, name)) for name in Settings.__struct_fields__}
     write_durably(path, _TEMPLATE.format(**values).encode())
 

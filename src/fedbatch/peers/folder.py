@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -23,6 +24,7 @@ from fedbatch.errors import (
     IntegrityError,
     MissingObjectsError,
     RefusedError,
+    StoreError,
 )
 from fedbatch.ports import NodeStore, Partner, Signer
 from fedbatch.services.agreements import Verify
@@ -31,7 +33,10 @@ from fedbatch.services.key_turns import link_key, link_keys
 from fedbatch.services.replication import FRAMES_BYTES
 from fedbatch.standard import canonical
 
-__all__ = ["Carried", "Folder"]
+__all__ = ["Carried", "Folder", "Found", "folder_notes", "is_by_folder", "keep_folder_note"]
+
+# Of the partner's part of a folder: not there, refused, the one that was read before, or a newer one.
+Found = Literal["nothing", "refused", "same", "new"]
 
 # Changes of keys; read before the signature is judged, and believed only by the identity key's.
 _KEYS = "keys"
@@ -61,12 +66,21 @@ class _Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True, kw_only=True)
 class Carried:
-    """What a folder brought and took along."""
+    """What a folder brought and took along.
+
+    `looked_for` is the name of the partner's part; `is_expected` says, where nothing of it was found,
+    that by what was exchanged before it should be there. `is_written` is False where nothing was
+    written for the partner.
+    """
 
     read: int = 0
     written: int = 0
     objects: int = 0
     refusals: list[str] = field(default_factory=list)
+    looked_for: str = ""
+    found: Found = "nothing"
+    is_expected: bool = False
+    is_written: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +101,11 @@ class Folder:
     def _place(self, sender: str, receiver: str) -> Path:
         return self.root / f"{sender}-to-{receiver}"
 
+    def is_there(self) -> bool:
+        """Whether the folder holds something of the exchange with this partner, of either side."""
+        own, other = self.exchange.party, self.party
+        return any(place.exists() for place in (self._place(own, other), self._place(other, own)))
+
     # ---- writing
 
     def write(self, carried: Carried) -> None:
@@ -95,6 +114,23 @@ class Folder:
         target = self._place(exchange.party, self.party)
         aside = target.with_name(f".{target.name}.{os.getpid()}")
         shutil.rmtree(aside, ignore_errors=True)
+        try:
+            number = self._fill(aside, carried)
+            if target.is_symlink():
+                target.unlink()  # what it points to is somebody else's
+            shutil.rmtree(target, ignore_errors=True)
+            aside.rename(target)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise StoreError(f"{self.root} could not be written: {reason}") from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        carried.is_written = True
+        self._remember("written", number)
+
+    def _fill(self, aside: Path, carried: Carried) -> int:
+        """Write the folder aside; the how-manieth it is."""
+        exchange = self.exchange
         aside.mkdir(parents=True)
         overview = exchange.overview(self.party)
         for line in overview.agreements:
@@ -104,18 +140,14 @@ class Folder:
         (aside / _KEYS).write_bytes(exchange.own_key_records(self.party)[0])
         number = int(self._numbers().get("written", 0)) + 1
         self._seal(aside, overview, number)
-        if target.is_symlink():
-            target.unlink()  # what it points to is somebody else's
-        shutil.rmtree(target, ignore_errors=True)
-        aside.rename(target)
-        self._remember("written", number)
+        return number
 
     def _numbers(self) -> dict[str, str | int]:
-        """The how-manieth folder was written and read last; apart from how a link stands."""
-        return self.store.link(f"{self.party}/folder")
+        return folder_notes(self.store, self.party)
 
-    def _remember(self, name: str, number: int) -> None:
-        self.store.keep_link(f"{self.party}/folder", {**self._numbers(), name: number})
+    def _remember(self, name: Literal["read", "written"], number: int) -> None:
+        now = self.exchange.clock.now()
+        keep_folder_note(self.store, self.party, {name: number, f"{name}_at": now})
 
     def _write_agreement(
         self, aside: Path, agreement: str, ledger: str, receipted: int, carried: Carried
@@ -181,8 +213,12 @@ class Folder:
             ConflictError: older than one that was read.
         """
         place = self._place(self.party, self.exchange.party)
-        if not (place / "manifest.json").is_file():
+        carried.looked_for = place.name
+        if not place.exists():
+            carried.is_expected = self._is_expected()
             return
+        carried.found = "refused"
+        seen = int(self._numbers().get("read", 0))
         said = self._manifest(place)
         files = {name: self._file(place, name, sha256) for name, sha256 in said.files.items()}
         if not self.exchange.partner(self.party).confirmed_here:
@@ -196,10 +232,27 @@ class Folder:
         for line in said.overview.agreements:
             own = here.get(line.agreement)
             if own is not None and own.stopped == RESTORED:
-                carried.refusals.append(f"{line.agreement} rebuild.behind: it was restored")
+                carried.refusals.append(
+                    f"{line.agreement} rebuild.behind: it was restored, and lacks entries that "
+                    f"{self.partner.name} holds; a folder brings none of them back"
+                )
                 continue
             self._read_agreement(place, files, line.agreement, line.own, carried)
+        carried.found = "same" if said.number == seen else "new"
         self._remember("read", said.number)
+
+    def _is_expected(self) -> bool:
+        """Whether the partner's part should be there: each replaces its own and leaves the other's.
+
+        Where it was never read, this node's own from last time is to be expected, unless the two are
+        linked and the folder was never theirs.
+        """
+        noted = self._numbers()
+        if int(noted.get("read", 0)):
+            return True
+        is_linked = self.partner.dials or bool(self.store.link(self.party).get("contact"))
+        own = self._place(self.exchange.party, self.party)
+        return bool(noted.get("written")) and not is_linked and not own.exists()
 
     def _manifest(self, place: Path) -> _Said:
         content = _read_bounded(place / "manifest.json")
@@ -324,6 +377,28 @@ class Folder:
             call()
         except (InputError, IntegrityError, ConflictError, RefusedError) as error:
             carried.refusals.append(f"{agreement} {error.code}: {error}".strip())
+
+
+def folder_notes(store: NodeStore, party: str) -> dict[str, str | int]:
+    """What is noted of a partner's folder, apart from how a link to it stands.
+
+    `written` and `read`: the how-manieth was the last; `written_at` and `read_at`: when;
+    `paired_at`: when the two paired by folder.
+    """
+    return store.link(f"{party}/folder")
+
+
+def is_by_folder(store: NodeStore, partner: Partner) -> bool:
+    """Whether what is exchanged with a partner travels in a folder: no link has brought anything later."""
+    noted = folder_notes(store, partner.party)
+    last = max(str(noted.get("paired_at", "")), str(noted.get("read_at", "")))
+    contact = str(store.link(partner.party).get("contact", ""))
+    return bool(last) and not partner.dials and contact <= last
+
+
+def keep_folder_note(store: NodeStore, party: str, noted: dict[str, str | int]) -> None:
+    """Note something more of a partner's folder."""
+    store.keep_link(f"{party}/folder", {**folder_notes(store, party), **noted})
 
 
 def _read_bounded(path: Path) -> bytes:

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from fedbatch.errors import ConflictError, InputError, RefusedError
+from fedbatch.errors import ConflictError, InputError, RefusedError, expectation
 from fedbatch.ledger.tree import leaf_hash
 from fedbatch.ports import AuditNote, Clock, Ids, LedgerRow, LedgerStore, Signer
 from fedbatch.services.posting import Ledgering, Post, head_signer
@@ -303,7 +303,15 @@ def sign_alone(
         ConflictError: a partner has joined; the next version is proposed to it.
     """
     if len(store.ledgers()) > 1:
-        raise ConflictError("a partner has joined: propose to it", code="agreement.joined")
+        raise ConflictError(
+            expectation(
+                "an agreement that no partner has joined yet",
+                f"agreement {body.id}",
+                "one with a partner",
+                "Propose the next version to it: `fedbatch agreement propose`.",
+            ),
+            code="agreement.joined",
+        )
     own = _own_keys(store, body.id, node, signer, ids)
     store.add_ledger(own.ledger, is_own=True, origin=own.origin, key=bytes.fromhex(own.ledger_key))
     _state_record(store, body, "one_sided", party, signer, ids, clock, reason=None)
@@ -361,9 +369,25 @@ def change_state(
     body = load_body(store)
     now = standing(store, clock)
     if now.state == "ended":
-        raise ConflictError("the agreement has ended", code="agreement.ended")
+        raise ConflictError(
+            expectation(
+                "an agreement in force or paused",
+                f"agreement {body.id}",
+                "ended",
+                "What has ended stays so; a new agreement has another id.",
+            ),
+            code="agreement.ended",
+        )
     if state == "active" and now.own_state != "paused":
-        raise ConflictError("only the party that paused can resume", code="agreement.not_paused")
+        raise ConflictError(
+            expectation(
+                "an agreement that this party has paused",
+                f"agreement {body.id}",
+                now.state,
+                "Only the party that paused can resume.",
+            ),
+            code="agreement.not_paused",
+        )
     said: _Stated = "one_sided" if state == "active" and len(store.ledgers()) == 1 else state
     _state_record(store, body, said, party, signer, ids, clock, reason=reason)
 
@@ -469,7 +493,15 @@ def load_body(store: AgreementStore) -> AgreementBody:
     """The body in force, or the one last proposed."""
     content = store.setting("body")
     if content is None:
-        raise ConflictError("the agreement is not in force yet", code="agreement.not_in_force")
+        raise ConflictError(
+            expectation(
+                "an agreement in force",
+                "",
+                "none yet",
+                "One proposes it, the other accepts, and both exchange; `fedbatch status` says who waits.",
+            ),
+            code="agreement.not_in_force",
+        )
     return canonical.parse(content, AgreementBody, "agreement")
 
 
@@ -537,11 +569,21 @@ def posting_allowed(store: AgreementStore, clock: Clock) -> AgreementBody:
     now = standing(store, clock)
     if now.state not in {"active", "one_sided"} or now.body is None:
         raise RefusedError(
-            f"nothing is posted under an agreement that is {now.state}",
+            expectation(
+                "an agreement in force",
+                "posting",
+                now.state,
+                "Nothing is posted under another; `fedbatch status` says what it waits for.",
+            ),
             code=f"agreement.{now.state}",
         )
     if in_time(clock.now()) < in_time(now.body.effective.from_):
         raise RefusedError(
-            f"the agreement takes effect at {now.body.effective.from_}", code="agreement.early"
+            expectation(
+                f"an instant from {now.body.effective.from_} on, when the agreement takes effect",
+                "posting",
+                clock.now(),
+            ),
+            code="agreement.early",
         )
     return now.body

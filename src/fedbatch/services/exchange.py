@@ -19,6 +19,7 @@ from fedbatch.errors import (
     IntegrityError,
     MissingObjectsError,
     RefusedError,
+    expectation,
 )
 from fedbatch.ledger.frames import decode_frames
 from fedbatch.ports import (
@@ -459,7 +460,15 @@ class Exchange:
             if standing.state in {"ended", "expired"}:
                 raise RefusedError("the agreement is over", code=f"agreement.{standing.state}")
         if body.version < due:
-            raise ConflictError(f"version {due} is due", code="agreement.version")
+            raise ConflictError(
+                expectation(
+                    f"version {due}, which is due",
+                    f"agreement {body.id}",
+                    f"version {body.version}",
+                    f"Write `version: {due}` in the proposal.",
+                ),
+                code="agreement.version",
+            )
 
     def _is_foreign(self, party: str, agreement: str) -> bool:
         """Whether the id is of an agreement with another partner."""
@@ -475,7 +484,15 @@ class Exchange:
         if self._is_foreign(party, body.id):
             # Until a partner has joined, the agreement may still be offered to one, or to another.
             if not self._is_alone(self.open_store(body.id)):
-                raise ConflictError(f"{body.id} is another partner's", code="agreement.id_taken")
+                raise ConflictError(
+                    expectation(
+                        "an id that no other partner's agreement has",
+                        "agreement",
+                        body.id,
+                        "Write another `id` in the proposal.",
+                    ),
+                    code="agreement.id_taken",
+                )
         elif is_known:
             return
         name = body.product[0].name if body.product else body.id
@@ -526,7 +543,13 @@ class Exchange:
         store = self.open_store(agreement)
         if store.setting("body") == bytes(offer.body):
             raise ConflictError(
-                f"version {body.version} is accepted already", code="agreement.accepted"
+                expectation(
+                    "a proposal that waits for an answer",
+                    f"agreement {agreement}",
+                    f"version {body.version}, accepted already",
+                    "`fedbatch agreement show` says how it stands.",
+                ),
+                code="agreement.accepted",
             )
         self._check_next(store, body)
         agreements.accept(store, offer, self.node, self.signer, self.ids)

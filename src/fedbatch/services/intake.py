@@ -46,7 +46,11 @@ Report = Callable[[int, int], None]
 
 @dataclass(slots=True, kw_only=True)
 class IntakeReport:
-    """What became of one file."""
+    """What became of one file.
+
+    `held_back` counts items that wait for a person's decision, `rows_held_back` rows of which nothing
+    was taken in: they come in with a file in which they are right, or under another mapping.
+    """
 
     file: str
     mapping: str
@@ -58,6 +62,7 @@ class IntakeReport:
     points_corrected: int = 0
     points_unchanged: int = 0
     held_back: int = 0
+    rows_held_back: int = 0
     closed: int = 0
     ignored: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
@@ -91,6 +96,7 @@ def take_in(
     findings: Sequence[Finding] = (),
     reason: str = "the file was sent again with another value",
     points: Sequence[NewJournalEntry] = (),
+    rows_held_back: int = 0,
 ) -> IntakeReport:
     """Enter one extraction into the journal.
 
@@ -102,9 +108,11 @@ def take_in(
         findings: what reading the file found.
         reason: why values that changed were corrected.
         points: entries of series and sealed stretches, written with the rest.
+        rows_held_back: rows of which nothing is taken in.
     """
     work = _Work(file=file, mapping=mapping, intake=intake, reason=reason)
     work.entries += points
+    work.report.rows_held_back = rows_held_back
     return work.run(extraction, findings)
 
 
@@ -167,6 +175,8 @@ class _Work:
     ) -> None:
         report = self.report
         counts = f"{report.new} new, {report.corrected} corrected, {report.held_back} held back"
+        if report.rows_held_back:
+            counts += f", {report.rows_held_back} rows held back"
         self.intake.journal.append(
             self.entries,
             AuditNote(

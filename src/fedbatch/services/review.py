@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fedbatch.errors import ConflictError, InputError, RefusedError
+from fedbatch.errors import ConflictError, InputError, RefusedError, expectation
 from fedbatch.ledger.tree import leaf_hash
 from fedbatch.ports import (
     AuditNote,
@@ -237,7 +237,15 @@ def correct(desk: Desk, head: JournalHead, value: Value, reason: str) -> str:
     entry = desk.journal.read(head.index)
     record = msgspec.json.decode(bytes(entry.data), type=JournalResult)
     if record.value == value:
-        raise ConflictError("the result says that already", code="correct.same")
+        raise ConflictError(
+            expectation(
+                "another value than the result has",
+                f"{record.term} in entry {head.entry_id}",
+                value.raw or value.number or value.kind,
+                "Nothing is corrected by the same value.",
+            ),
+            code="correct.same",
+        )
     now = desk.clock.now()
     note = AuditNote(
         act="correct",

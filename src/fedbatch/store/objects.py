@@ -89,6 +89,8 @@ def write_durably(
             files.rename(aside, path)
         files.sync_folder(path.parent)
     except OSError as error:
+        with suppress(OSError):  # half a file is in nobody's interest, least on a full disk
+            aside.unlink(missing_ok=True)
         raise StoreError(f"{path.name} could not be written: {error.strerror}") from error
 
 

@@ -1,5 +1,7 @@
 """A database copied while others write to it: one instant of it, whole, in a file of its own."""
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +30,7 @@ def copy_database(source: Path, target: Path, report: Callable[[int, int], None]
     Raises:
         StoreError: one of both could not be read or written.
     """
+    said = 0
     try:
         live, copy = apsw.Connection(str(source)), apsw.Connection(str(target))
         try:
@@ -38,10 +41,24 @@ def copy_database(source: Path, target: Path, report: Callable[[int, int], None]
                 while not work.done:
                     work.step(_PAGES_AT_ONCE)
                     report(work.page_count - work.remaining, work.page_count)
+        except apsw.Error:
+            said = copy.system_errno or live.system_errno
+            raise
         finally:
             copy.close()
             live.close()
         DISK.sync_file(target)
         DISK.sync_folder(target.parent)
     except (apsw.Error, OSError) as error:
-        raise StoreError(f"{source.name} could not be copied: {error}") from error
+        raise StoreError(f"{source.name} could not be copied: {_reason(error, said)}") from error
+
+
+def _reason(error: apsw.Error | OSError, said: int) -> str:
+    """What the disk says; SQLite's own text of a failed copy is that of another connection."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, apsw.FullError):
+        # SQLite takes this number of the system's for its own, and forgets it.
+        return os.strerror(errno.ENOSPC)
+    is_disk = isinstance(error, apsw.IOError | apsw.CantOpenError)
+    return os.strerror(said) if is_disk and said else str(error)

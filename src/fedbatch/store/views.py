@@ -44,6 +44,7 @@ RESULT_COLUMNS = (
     "value_status",
     "basis",
     "key",
+    "observed_text",
 )
 _FOLD_AT_ONCE = 8192
 # A run of points is read whole: as many entries as one bundle has.
@@ -52,6 +53,7 @@ _RUN_ENTRIES = 256
 _BY_KEY: dict[str, tuple[tuple[str, str], ...]] = {
     "batch": (("batch", "batch"), ("identifier", "batch")),
     "lot": (("lot", "lot"),),
+    "sample": (("sample", "sample"),),
     "transformation": (("carried", "transformation"),),
     "series": (("series", "series"),),
     "sealed": (("sealed", "sealed"),),
@@ -60,6 +62,7 @@ _BY_TYPE_KEY = (
     ("batch", "batch"),
     ("identifier", "batch"),
     ("lot", "lot"),
+    ("sample", "sample"),
     ("carried", "transformation"),
     ("series", "series"),
 )
@@ -141,6 +144,24 @@ delete from series;
 delete from sealed;
 delete from points;
 """,
+    """
+alter table result add column observed_text text not null default '';
+create table sample (
+    ledger text not null, sample text not null, idx integer not null, number text not null,
+    primary key (ledger, sample)
+) strict, without rowid;
+delete from cursor;
+delete from record;
+delete from result;
+delete from batch;
+delete from identifier;
+delete from carried;
+delete from lot;
+delete from series;
+delete from sealed;
+delete from points;
+delete from replaced;
+""",
 )
 # A transcribed result that the maker's own record names shows no more; others name nothing away.
 _STANDS = (
@@ -155,6 +176,7 @@ _TABLES = (
     "identifier",
     "carried",
     "lot",
+    "sample",
     "series",
     "sealed",
     "points",
@@ -178,6 +200,7 @@ class _Rows:
         self.identifier: list[Row] = []
         self.carried: list[Row] = []
         self.lot: list[Row] = []
+        self.sample: list[Row] = []
         self.series: list[Row] = []
         self.sealed: list[Row] = []
         self.replaced: list[Row] = []
@@ -329,6 +352,7 @@ class Views:
         many("insert or replace into identifier values (?, ?, ?, ?)", rows.identifier)
         many("insert or replace into carried values (?, ?, ?, ?, ?, ?, ?, ?)", rows.carried)
         many("insert or replace into lot values (?, ?, ?, ?, ?)", rows.lot)
+        many("insert or replace into sample values (?, ?, ?, ?)", rows.sample)
         many("insert or replace into series values (?, ?, ?, ?)", rows.series)
         many("insert or replace into sealed values (?, ?, ?, ?)", rows.sealed)
         runs = [*rows.runs, *map(tuple, rows.points.values())]
@@ -426,6 +450,11 @@ class Views:
         """ledger, lot, idx, product, number."""
         return self._database.rows("select * from lot order by ledger, idx")
 
+    def sample_numbers(self) -> dict[tuple[str, str], str]:
+        """The number of each sample, by ledger and the sample's id there."""
+        rows = self._database.rows("select ledger, sample, number from sample")
+        return {(str(ledger), str(sample)): str(number) for ledger, sample, number in rows}
+
     def content(self) -> list[Row]:
         """Everything the views hold, for comparing two of them."""
         return [
@@ -504,6 +533,7 @@ def _result_row(ledger: str, index: int, entry_id: str, source: str, record: rec
         record.value_status or "provisional",
         record.basis or "own",
         key_text(keys.key_of(record, source=source)),
+        record.observed_at.text if record.observed_at is not None else "",
     )
 
 
@@ -519,6 +549,9 @@ def _fold_other(
         case records.Lot():
             number = record.identifiers[0].value if record.identifiers else ""
             rows.lot.append((ledger, record.lot, index, named_key(record.product), number))
+        case records.Sample():
+            number = record.identifiers[0].value if record.identifiers else ""
+            rows.sample.append((ledger, record.sample, index, number))
         case records.Series():
             batch = named_key(record.batch) if record.batch is not None else ""
             rows.series.append((ledger, record.series, index, batch))

@@ -83,8 +83,12 @@ class SeriesDraft:
 
 @dataclass(slots=True, kw_only=True)
 class SeriesExtraction:
-    """Series of a table, and what the rest of it says (batches, products, what is held back)."""
+    """Series of a table, and what the rest of it says (batches, products, what is held back).
 
+    `rows_held_back`: rows that were meant to give points and gave none, each counted once.
+    """
+
+    rows_held_back: int = 0
     drafts: list[SeriesDraft] = field(default_factory=list)
     rest: Extraction = field(default_factory=Extraction)
 
@@ -161,6 +165,9 @@ class _Work:
         self.constants = {item.field: item.text for item in mapping.constants}
         self.count = len(table.rows)
         self.each = each
+        # By row: whether it may give a point, and whether none is wanted of it.
+        self.is_read = np.zeros(self.count, dtype=np.bool_)
+        self.is_ignored = np.zeros(self.count, dtype=np.bool_)
         self.findings: list[Finding] = []
         self.out = SeriesExtraction()
 
@@ -175,6 +182,8 @@ class _Work:
             rows = np.flatnonzero(is_placed & (owners == number))
             if rows.size and any(name):
                 self._draft(name, rows, times, reads)
+        is_settled = (is_placed & self.is_read) | self.is_ignored
+        self.out.rows_held_back = self.count - int(np.count_nonzero(is_settled))
         self.out.rest = self._rest(owners, len(names))
         self.out.rest.drafts += self._steps(owners, names, times)
         self.out.rest.findings += self.findings
@@ -335,6 +344,7 @@ class _Work:
                     decimal_mark=self.mapping.decimal_mark,
                 )
             elif rule.ignored is not None:
+                self.is_ignored[rows] = True
                 self.out.rest.ignored[tag] = rule.ignored
 
     def _read(self, told: _Told, found: Decimals) -> _Read | None:
@@ -352,6 +362,7 @@ class _Work:
             _lay_quality(marks, told.quality)
         column = Column(found.column.scale, found.column.numbers, found.column.present, marks)
         parameter = _parameter(rule, told.target, unit[0].ucum, told.unit_text, found.column.scale)
+        self.is_read[told.rows] = True
         return _Read(parameter, told.rows, column)
 
     def _unread(self, name: str, unread: MappingOf[int, str]) -> dict[int, Mark]:

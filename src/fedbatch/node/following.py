@@ -11,7 +11,6 @@ from fedbatch.node.home import Home
 from fedbatch.node.importing import (
     find_files,
     held_back,
-    held_back_rows,
     import_file,
     layout_of,
     load_mappings,
@@ -165,7 +164,7 @@ class Follower:
             # Batches and products that the source names beside its points.
             entries = [*entries_of(found.rest, reading.file, mapping, intake), *entries]
         report = IntakeReport(file=reading.file.name, mapping=mapping.source, points=points)
-        report.rows_held_back = held_back_rows(home, reading, reading.tables[0], mapping, found)
+        report.rows_held_back = len(held_back(reading.findings)) + found.rows_held_back
         report.findings = [
             *held_back(reading.findings),
             *found.rest.findings,

@@ -8,10 +8,8 @@ import msgspec
 from fedbatch.errors import InputError
 from fedbatch.mapping.extract import extract
 from fedbatch.mapping.matching import difference, fingerprint, mapping_fingerprint
-from fedbatch.mapping.series import SeriesExtraction, extract_series, is_series
+from fedbatch.mapping.series import extract_series, is_series
 from fedbatch.mapping.tables import Table
-from fedbatch.mapping.times import TimeReader
-from fedbatch.mapping.unplaced import count_unplaced
 from fedbatch.node.home import Home
 from fedbatch.node.mapping_files import check_zone
 from fedbatch.ports import AuditNote, Person
@@ -29,7 +27,6 @@ __all__ = [
     "confirm_mapping",
     "find_files",
     "held_back",
-    "held_back_rows",
     "import_file",
     "layout_of",
     "load_mappings",
@@ -275,24 +272,6 @@ def held_back(findings: Iterable[Finding]) -> list[Finding]:
     return [item for item in findings if item.effect == "held_back"]
 
 
-def held_back_rows(
-    home: Home, reading: Reading, table: Table, mapping: Mapping, found: SeriesExtraction
-) -> int:
-    """How many rows of a table of series gave no point, at reading or for want of a time or place."""
-    rows = len(held_back(reading.findings))
-    # Whole files give no cause to look at their rows once more.
-    if not held_back(found.rest.findings):
-        return rows
-    reader = TimeReader(
-        formats=mapping.time_formats,
-        zone=home.ground(mapping).zone,
-        zone_name=mapping.zone,
-        zone_basis=mapping.zone_basis,
-        month_names=mapping.month_names,
-    )
-    return rows + count_unplaced(table, mapping, found.drafts, reader)
-
-
 def _take_points(
     home: Home, reading: Reading, table: Table, mapping: Mapping, person: Person, reason: str
 ) -> IntakeReport:
@@ -300,7 +279,6 @@ def _take_points(
     found = extract_series(table, reading.file, mapping, home.ground(mapping), side_by_side)
     found.rest.findings += series_findings(found.drafts, reading.file, home.clock.now())
     intake = home.intake(person)
-    rows = held_back_rows(home, reading, table, mapping, found)
     told = take_in_points(found.drafts, reading.file, mapping, intake, home.journal_objects, reason)
     report = take_in(
         found.rest,
@@ -310,7 +288,7 @@ def _take_points(
         findings=[*reading.findings, *told.findings],
         reason=reason,
         points=told.entries,
-        rows_held_back=rows,
+        rows_held_back=len(held_back(reading.findings)) + found.rows_held_back,
     )
     report.points, report.points_corrected = told.new, told.corrected
     report.points_unchanged = told.unchanged

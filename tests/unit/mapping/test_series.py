@@ -4,8 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedbatch.mapping.series import extract_series
-from fedbatch.mapping.times import TimeReader
-from fedbatch.mapping.unplaced import count_unplaced
 from fedbatch.standard.mappings import Mapping, MappingRule, SeriesTarget
 from tests.unit.mapping.making import FILE, GROUND, column, table
 
@@ -31,9 +29,6 @@ def mapping(*rules: MappingRule, shape: str) -> Mapping:
     )
 
 
-READER = TimeReader(
-    formats=FORMATS, zone=GROUND.zone, zone_name="Europe/Ljubljana", zone_basis="stated"
-)
 WIDE = mapping(
     MappingRule(header="Speed", term="press.speed", role="PV", unit="10*3/h", series=TARGET),
     shape="wide",
@@ -70,13 +65,11 @@ def test_a_row_counts_once_where_it_has_no_time_or_no_batch_or_an_unknown_tag(
     bad = [not batch or time not in TIMES[:2] for time, batch, _ in rows]
 
     wide = table(*placing, column("Speed", *values))
-    drafts = extract_series(wide, FILE, WIDE, GROUND).drafts
-    assert count_unplaced(wide, WIDE, drafts, READER) == sum(bad)
+    assert extract_series(wide, FILE, WIDE, GROUND).rows_held_back == sum(bad)
 
     long = table(*placing, column("Tag", *(tag for _, _, tag in rows)), column("Value", *values))
-    drafts = extract_series(long, FILE, LONG, GROUND).drafts
     held = [
         tag != "NOISE" and (is_bad or tag == "OTHER")
         for (_, _, tag), is_bad in zip(rows, bad, strict=True)
     ]
-    assert count_unplaced(long, LONG, drafts, READER) == sum(held)
+    assert extract_series(long, FILE, LONG, GROUND).rows_held_back == sum(held)

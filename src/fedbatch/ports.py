@@ -263,6 +263,10 @@ class JournalStore(Protocol):
         """The newest version of every record, of some types or all."""
         ...
 
+    def standing(self, types: Sequence[str]) -> list[tuple[JournalHead, JournalEntry]]:
+        """Every record of some types that was not taken back, in the order of the journal."""
+        ...
+
     def append(
         self,
         entries: Sequence[NewJournalEntry],

@@ -55,12 +55,9 @@ class SealedHead:
 def sealed_of(journal: JournalStore) -> dict[str, list[SealedHead]]:
     """The sealed stretches of every series of a journal, in its order."""
     found: dict[str, list[SealedHead]] = {}
-    heads = journal.heads(("sealed",)).values()
-    for head in sorted(heads, key=lambda item: item.index):
-        if not head.is_withdrawn:
-            entry = journal.read(head.index)
-            record = msgspec.json.decode(bytes(entry.data), type=Sealed)
-            found.setdefault(str(record.series), []).append(SealedHead(head=head, record=record))
+    for head, entry in journal.standing(("sealed",)):
+        record = msgspec.json.decode(bytes(entry.data), type=Sealed)
+        found.setdefault(str(record.series), []).append(SealedHead(head=head, record=record))
     return found
 
 

@@ -98,10 +98,9 @@ class SeriesSharing:
     def run(self) -> None:
         """Plan everything that is not posted yet; nothing is written."""
         stretches = sealed_of(self.journal)
-        for head in sorted(self.journal.heads(("series",)).values(), key=lambda item: item.index):
-            if head.is_withdrawn or head.key[0] not in stretches:
+        for head, entry in self.journal.standing(("series",)):
+            if head.key[0] not in stretches:
                 continue
-            entry = self.journal.read(head.index)
             series = msgspec.json.decode(bytes(entry.data), type=JournalSeries)
             for stretch in self.stretches(series):
                 self._due += self._share(series, stretch, stretches[series.series])

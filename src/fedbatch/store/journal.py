@@ -10,7 +10,7 @@ from fedbatch.ports import AuditNote, Followed, HeldItem, ImportRow, JournalHead
 from fedbatch.standard import canonical
 from fedbatch.standard.journals import JournalEntry
 from fedbatch.store.audit import START, audit_rows, chain_link, verify_audit, write_audit
-from fedbatch.store.database import AUDIT_TABLE, Database
+from fedbatch.store.database import AUDIT_TABLE, Database, Row
 
 __all__ = ["Journal", "key_text", "text_key"]
 
@@ -50,6 +50,7 @@ create table heard (
 """,
 )
 _ROWS_AT_ONCE = 4096
+_HEAD = "type, key, idx, version, digest, head.entry_id, source, withdrawn"
 
 
 def key_text(key: tuple[str, ...]) -> str:
@@ -60,6 +61,15 @@ def key_text(key: tuple[str, ...]) -> str:
 def text_key(text: str) -> tuple[str, ...]:
     """The key that `key_text` wrote."""
     return tuple(text.split("\x1f"))
+
+
+def _head(row: Row) -> JournalHead:
+    type_, key, index, version, digest, entry_id, source, gone = row
+    return JournalHead(type_, text_key(key), index, version, digest, entry_id, source, bool(gone))
+
+
+def _parsed(index: int, content: bytes) -> JournalEntry:
+    return canonical.parse(bytes(content), JournalEntry, f"journal entry {index}")
 
 
 class Journal:
@@ -163,24 +173,27 @@ class Journal:
     def heads(self, types: Sequence[str] = ()) -> dict[tuple[str, tuple[str, ...]], JournalHead]:
         """The newest version of every record, of some types or all."""
         chosen = f" where type in ({', '.join('?' * len(types))})" if types else ""
-        columns = "type, key, idx, version, digest, entry_id, source, withdrawn"
-        sql = f"select {columns} from head{chosen}"  # noqa: S608 - constants and question marks
-        rows = self._database.rows(sql, types)
-        return {
-            (type_, key): JournalHead(
-                type_, key, index, version, digest, entry_id, source, bool(gone)
-            )
-            for type_, key, index, version, digest, entry_id, source, gone in (
-                (row[0], text_key(str(row[1])), *row[2:]) for row in rows
-            )
-        }
+        sql = f"select {_HEAD} from head{chosen}"  # noqa: S608 - constants and question marks
+        heads = map(_head, self._database.rows(sql, types))
+        return {(head.type, head.key): head for head in heads}
+
+    def standing(self, types: Sequence[str]) -> list[tuple[JournalHead, JournalEntry]]:
+        """Every record of some types that was not taken back, in the order of the journal."""
+        chosen = f"type in ({', '.join('?' * len(types))}) and withdrawn = 0"
+        sql = (
+            f"select {_HEAD}, content from head join entry using (idx) where {chosen} order by idx"  # noqa: S608 - constants and question marks
+        )
+        return [
+            (_head(row[:-1]), _parsed(int(row[2]), row[-1]))
+            for row in self._database.rows(sql, types)
+        ]
 
     def read(self, index: int) -> JournalEntry:
         """The entry at an index."""
         row = self._database.row("select content from entry where idx = ?", (index,))
         if row is None:
             raise InputError("an index of the journal", found=str(index), code="journal.index")
-        return canonical.parse(bytes(row[0]), JournalEntry, f"journal entry {index}")
+        return _parsed(index, row[0])
 
     def read_entry(self, entry_id: str) -> JournalEntry:
         """The entry of an id."""

@@ -1,10 +1,9 @@
 """Plain delimited texts and Parquet files read in columns, for files of points: no object a cell.
 
-What this cannot read exactly as `read_file` does (quotes, other encodings, ragged or blank rows) it
-does not read at all; the caller then reads the file cell by cell.
+What this cannot read exactly as `read_file` does (quotes, other encodings, ragged rows) it does not
+read at all; the caller then reads the file cell by cell.
 """
 
-import codecs
 import hashlib
 import io
 from collections.abc import Callable, Sequence
@@ -13,15 +12,18 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, overload
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 from typing_extensions import override
 
 from fedbatch.mapping.tables import Column, SourceFile, Table
 from fedbatch.sources.tabular import parquet
 from fedbatch.sources.tabular.guards import BOUNDS, Bounds, Loaded, load
-from fedbatch.sources.tabular.layout import DETECT, Layout, cut
+from fedbatch.sources.tabular.layout import DETECT, Layout, cut, log_blank_rows
 from fedbatch.sources.tabular.reading import Reading
+from fedbatch.sources.tabular.rules import Log
 from fedbatch.sources.tabular.text import read_text, sniff
 
 __all__ = ["ArrowTexts", "read_columns"]
@@ -73,9 +75,11 @@ def read_columns(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -
         return _of_parquet(loaded, bounds)
     content = loaded.content
     is_plain = loaded.kind == "text" and b'"' not in content and content.endswith(b"\n")
-    if not is_plain or layout.encoding not in {None, "utf-8"} or not _is_utf8(content):
+    if not is_plain or layout.encoding not in {None, "utf-8"} or not _has_plain_lines(content):
         return None
     head = _head(loaded)
+    if not _is_utf8(head.content):  # of the rest the library says so
+        return None
     table = cut(
         read_text(head, bounds, encoding="utf-8", delimiter=layout.delimiter), layout, path.name
     )
@@ -86,10 +90,11 @@ def read_columns(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -
     columns = _read(content, mark, first - 1, len(table.columns))
     if columns is None or any(not column.header.strip() for column in table.columns):
         return None
+    whole = _whole(table, columns, first, loaded.name)
     return Reading(
         file=SourceFile(name=loaded.name, size_bytes=len(content), sha256=loaded.sha256),
-        tables=(_whole(table, columns, first),),
-        findings=table.findings,
+        tables=(whole,),
+        findings=whole.findings,
     )
 
 
@@ -117,13 +122,14 @@ def _of_parquet(loaded: Loaded, bounds: Bounds) -> Reading:
 
 
 def _is_utf8(content: bytes) -> bool:
-    read = codecs.getincrementaldecoder("utf-8")()
     try:
-        for start in range(0, len(content), _BLOCK_BYTES):
-            read.decode(content[start : start + _BLOCK_BYTES])
-        read.decode(b"", final=True)
+        content.decode("utf-8")
     except UnicodeDecodeError:
         return False
+    return True
+
+
+def _has_plain_lines(content: bytes) -> bool:
     if b"\0" in content:
         return False
     return b"\r" not in content or content.count(b"\r") == content.count(b"\r\n")
@@ -149,7 +155,6 @@ def _read(content: bytes, mark: str, skipped: int, count: int) -> list[Any] | No
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
                 strings_can_be_null=False,
-                check_utf8=False,
             ),
         )
     except pa.ArrowInvalid:
@@ -161,10 +166,22 @@ def _read(content: bytes, mark: str, skipped: int, count: int) -> list[Any] | No
     return columns
 
 
-def _whole(head: Table, columns: list[Any], first: int) -> Table:
+def _whole(head: Table, columns: list[Any], first: int, name: str) -> Table:
+    rows: Sequence[int] = range(first, first + len(columns[0]))
+    findings = head.findings
+    blank = _blank_rows(columns)
+    if blank.any():
+        held = np.flatnonzero(~blank)
+        log = Log(name, head.scheme)
+        log_blank_rows(head.locator, range(rows[0], rows[-1] + 1), (held + first).tolist(), log)
+        rows = (held + first).tolist()
+        columns = [column.take(pa.array(held)) for column in columns]
+        others = (item for item in head.findings if item.rule != "table.blank_row")
+        findings = (*others, *log.findings())
     return replace(
         head,
-        rows=range(first, first + len(columns[0])),
+        rows=rows,
+        findings=findings,
         columns=tuple(
             Column(
                 index=column.index,
@@ -176,3 +193,14 @@ def _whole(head: Table, columns: list[Any], first: int) -> Table:
             for place, column in enumerate(head.columns)
         ),
     )
+
+
+def _blank_rows(columns: Sequence[Any]) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """For each row whether no column says anything."""
+    blank = np.ones(len(columns[0]), dtype=np.bool_)
+    for column in columns:
+        if not blank.any():
+            break
+        trimmed = pc.binary_length(pc.utf8_trim_whitespace(column))
+        blank &= trimmed.to_numpy(zero_copy_only=False) == 0
+    return blank

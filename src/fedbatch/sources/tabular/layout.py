@@ -6,7 +6,7 @@ grid in which no row looks like a header is refused.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -237,21 +237,23 @@ def data_rows(grid: Grid, cuts: Cuts, log: Log) -> list[int]:
     ]
     last = numbers[-1] if numbers else first - 1
     end = last if grid.scheme == "cell" else len(grid.rows)  # a sheet has no end to report
-    log_blank_rows(grid, range(first, end + 1), numbers, log)
+    log_blank_rows(grid.locator, range(first, end + 1), numbers, log)
     drop_longer_rows(grid, cuts, numbers, log)
     drop_footer(grid, cuts, numbers, log)
     drop_cut_row(grid, cuts, numbers, log)
     return numbers
 
 
-def log_blank_rows(grid: Grid, rows: range, numbers: Sequence[int], log: Log) -> None:
+def log_blank_rows(
+    locator: Callable[[int, int], str], rows: range, numbers: Sequence[int], log: Log
+) -> None:
     """As many as a person reads, and their number: a sheet can have a million of them."""
     if len(numbers) == len(rows):
         return
     present = set(numbers)
     blank = (row for row in rows if row not in present)
     for row in islice(blank, FINDINGS_PER_RULE_MAX):
-        log.add("table.blank_row", grid.locator(row, 0), found="a blank row", expected="values")
+        log.add("table.blank_row", locator(row, 0), found="a blank row", expected="values")
     log.counts["table.blank_row"] = len(rows) - len(numbers)
 
 

@@ -1,5 +1,6 @@
 """A figure, and what several measures need."""
 
+import itertools
 import os
 import socket
 import subprocess
@@ -44,11 +45,21 @@ def raw_log(path: Path, groups: Sequence[Sequence[NewLedgerEntry]]) -> float:
     return taken
 
 
+# Below those that a system gives to outgoing connections, each once: a port that is free now and
+# is another's when a node comes to listen there would end a long measure.
+_PORTS = itertools.count(20_000 + os.getpid() % 8_000)
+
+
 def free_port() -> int:
-    """A port of this machine that nobody listens at."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
+    """A port of this machine that nobody listens at, another at each call."""
+    for port in _PORTS:
+        with socket.socket() as listening:
+            try:
+                listening.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError  # the count has no end
 
 
 def is_listening(place: str) -> bool:

@@ -104,7 +104,11 @@ def _stretches(flags: Flags) -> Iterator[tuple[int, int]]:
 
 def copied_findings(block: Block, where: Place) -> Iterator[Finding]:
     """`series.copied` for two columns that are equal in every row, over many rows and numbers."""
-    for one, other in combinations(sorted(block.columns), 2):
+    alike: dict[bytes, list[str]] = {}
+    for name in sorted(block.columns):
+        alike.setdefault(_beginning(block.columns[name]), []).append(name)
+    pairs = (pair for names in alike.values() for pair in combinations(names, 2))
+    for one, other in sorted(pairs):
         rows, numbers = _equal_rows(block, one, other)
         if rows >= _COPIED_ROWS_MIN and numbers >= _COPIED_NUMBERS_MIN:
             yield finding(
@@ -115,21 +119,14 @@ def copied_findings(block: Block, where: Place) -> Iterator[Finding]:
             )
 
 
-def _begin_alike(one: Column, other: Column) -> bool:
-    """Whether two columns may be equal: most differ in their first rows already."""
-    if one.scale is None or other.scale is None:
-        return True
-    left, right = one.numbers[:_COPIED_ROWS_MIN], other.numbers[:_COPIED_ROWS_MIN]
-    scale = max(one.scale, other.scale)
-    return bool(
-        np.array_equal(left * 10 ** (scale - one.scale), right * 10 ** (scale - other.scale))
-    )
+def _beginning(column: Column) -> bytes:
+    """A column's first numbers, whatever their scale: columns that are equal begin alike."""
+    numbers = column.numbers[:_COPIED_ROWS_MIN] / np.float64(10 ** (column.scale or 0))
+    return np.asarray(numbers, dtype=np.float64).tobytes()
 
 
 def _equal_rows(block: Block, one: str, other: str) -> tuple[int, int]:
     """Rows in which two columns are equal, and how many numbers; none if they differ anywhere."""
-    if not _begin_alike(block.columns[one], block.columns[other]):
-        return 0, 0
     first, second = column_points(block, one), column_points(block, other)
     if first.times.size < _COPIED_ROWS_MIN or not np.array_equal(first.times, second.times):
         return 0, 0

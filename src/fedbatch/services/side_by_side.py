@@ -17,6 +17,8 @@ Result = TypeVar("Result")
 _AT_ONCE = 2
 # Begun before the result in front is asked for: enough that nobody waits, few enough to hold.
 _AHEAD = 2 * _AT_ONCE
+# Its threads begin with the first work and wait for more.
+_POOL = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="side-by-side")
 
 
 def side_by_side(
@@ -28,13 +30,13 @@ def side_by_side(
     raises is raised when its result is due; what was begun behind it is dropped.
     """
     waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(_AT_ONCE)
     try:
         for thing in things:
-            waiting.append(pool.submit(work, thing))
+            waiting.append(_POOL.submit(work, thing))
             if len(waiting) > _AHEAD:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
-        pool.shutdown(cancel_futures=True)
+        for future in waiting:
+            future.cancel()

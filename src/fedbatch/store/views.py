@@ -302,7 +302,7 @@ class Views:
                 statement = read_entry(content)
             except InputError:
                 continue
-            if not refused.isdisjoint((statement.heading.id, f"{ledger}/{index}")):
+            if refused and not refused.isdisjoint((statement.heading.id, f"{ledger}/{index}")):
                 continue
             rows.here[statement.heading.id] = index
             _fold_statement(ledger, index, statement, rows)

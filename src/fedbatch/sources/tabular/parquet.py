@@ -52,7 +52,7 @@ def columns_of(loaded: Loaded, bounds: Bounds) -> list[ParquetColumn]:
     """
     _check(loaded, bounds)
     try:
-        table = parquet.read_table(pa.BufferReader(loaded.content), use_threads=False)
+        table = parquet.read_table(pa.BufferReader(loaded.content))
     except _ERRORS as error:
         raise _damaged(loaded.name, str(error)) from error
     return [

@@ -287,7 +287,8 @@ class Home:
         kind, _, rest = name.partition("/")
         if kind == "agreement":
             agreement, _, purpose = rest.partition("/")
-            is_here = (self.agreement_folder(agreement) / "ledgers.sqlite").exists()
+            is_open = agreement in self._agreements
+            is_here = is_open or (self.agreement_folder(agreement) / "ledgers.sqlite").exists()
             if not is_here or purpose not in {"ledger", "cosign"}:
                 return ()
             store, now = self.ledgers(agreement), self.clock.seconds()

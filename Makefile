@@ -45,7 +45,7 @@ check: $(VENV)/.dev ## format, lint, layers, types, docs
 wheel-test: $(VENV)/.dev ## build the wheel and run it without development packages
 	$(BIN)/python tests/wheel_runs.py
 
-faults: $(VENV)/.dev ## faults and scenarios in their long sizes (about a quarter of an hour)
+faults: $(VENV)/.dev ## faults and scenarios in their long sizes (an hour or two)
 	$(BIN)/python -m pytest -q -o faulthandler_timeout=0 -m long tests/faults tests/unit/verifier tests/scenarios
 
 mutants: $(VENV)/.dev mutants.lock.txt ## change the code on purpose and count what the tests miss (about an hour)

@@ -48,7 +48,7 @@ wheel-test: $(VENV)/.dev ## build the wheel and run it without development packa
 faults: $(VENV)/.dev ## faults and scenarios in their long sizes (an hour or two)
 	$(BIN)/python -m pytest -q -o faulthandler_timeout=0 -m long tests/faults tests/unit/verifier tests/scenarios
 
-mutants: $(VENV)/.dev mutants.lock.txt ## change the code on purpose and count what the tests miss (about an hour)
+mutants: $(VENV)/.dev mutants.lock.txt ## change the code on purpose and count what the tests miss (about ten minutes)
 	@$(PIP) install -q --no-deps --require-hashes --only-binary=:all: -r mutants.lock.txt
 	$(BIN)/mutmut run
 	@$(BIN)/python tests/mutation_score.py mutants/src

@@ -1,5 +1,7 @@
 """Fixtures that every folder of tests may use."""
 
+import functools
+import gc
 import os
 from pathlib import Path
 
@@ -9,6 +11,20 @@ from hypothesis import settings
 # A machine that is busy with other work is no bug of what is tested.
 settings.register_profile("fedbatch", deadline=None)
 settings.load_profile("fedbatch")
+
+_CACHE = type(functools.cache(lambda: None))
+
+
+def pytest_sessionstart() -> None:
+    """Begin with empty caches.
+
+    What counts the tests' misses runs them again in a process that ran them before, on changed code:
+    an answer kept from then would hide the change.
+    """
+    for kept in gc.get_objects():
+        if isinstance(kept, _CACHE) and kept.__module__.startswith("fedbatch."):
+            kept.cache_clear()
+
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -96,7 +96,8 @@ def test_restoring_twice_changes_nothing(made: Link) -> None:
 def test_a_damaged_key_is_replaced_and_kept_aside(made: Link) -> None:
     keys = seal_keys(made.cmo)
     path = made.cmo.home.path / "keys" / "identity.key"
-    path.write_bytes(b"\0" + path.read_bytes()[1:])
+    content = path.read_bytes()
+    path.write_bytes(bytes([content[0] ^ 1]) + content[1:])  # another byte, whatever it was
     assert verify_home(made.cmo.home).wrong
     report = restore_keys(made.cmo.home.path, keys, BOTH, clock=made.cmo.clock)
     assert report.replaced == ["identity.key"]

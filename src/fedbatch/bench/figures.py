@@ -8,12 +8,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from fedbatch.ports import NewLedgerEntry
 
-__all__ = ["Figure", "free_port", "is_listening", "memory_of", "raw_log"]
+__all__ = ["Figure", "free_port", "is_listening", "memory_mib", "memory_of", "raw_log"]
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,16 +83,17 @@ def memory_of(*words: str) -> float:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own command
     most = float("nan")
     while process.poll() is None:
-        most = _most_memory(process.pid) or most
+        most = memory_mib(process.pid, "VmHWM") or most
         time.sleep(0.01)  # noqa: TID251 - looks at a real process
     assert process.returncode == 0  # noqa: S101 - a bench that measures nothing must fail
     return most
 
 
-def _most_memory(pid: int) -> float | None:
+def memory_mib(pid: int, kind: Literal["VmHWM", "VmRSS"]) -> float | None:
+    """Memory that a process holds at most or now, in MiB (proc(5)); None where nothing says it."""
     try:
         status = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
     except OSError:
         return None
-    lines = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    lines = [line for line in status.splitlines() if line.startswith(f"{kind}:")]
     return int(lines[0].split()[1]) / 1024 if lines else None

@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 from msgspec.structs import replace
 
-from fedbatch.bench.figures import Figure, free_port, is_listening
+from fedbatch.bench.figures import Figure, free_port, is_listening, memory_mib
 from fedbatch.bench.pairs import terms
 from fedbatch.node.home import Home, create_home
 from fedbatch.peers.dialer import call_pairing
@@ -59,7 +59,7 @@ def measure_idle(folder: Path) -> list[Figure]:
             began, busy = time.monotonic(), _cpu_s(process.pid)
             time.sleep(_WATCH_S)  # noqa: TID251 - watches a real process
             share = (_cpu_s(process.pid) - busy) / (time.monotonic() - began)
-            memory = _memory_mib(process.pid)
+            memory = memory_mib(process.pid, "VmRSS") or float("nan")
     finally:
         for home in (hub, *partners):
             home.close()
@@ -157,10 +157,3 @@ def _cpu_s(pid: int) -> float:
     """Processor time of a process so far, in seconds (proc(5), fields 14 and 15 of stat)."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _memory_mib(pid: int) -> float:
-    """Memory that a process holds now, in MiB (proc(5), VmRSS)."""
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-    (line,) = (line for line in lines if line.startswith("VmRSS:"))
-    return int(line.split()[1]) / 1024

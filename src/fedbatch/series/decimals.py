@@ -36,6 +36,7 @@ __all__ = [
     "column_of_integers",
     "decimal_text",
     "double_text",
+    "exponent_of",
     "numbers_as_written",
     "read_decimals",
 ]
@@ -203,10 +204,10 @@ def _odd_number(text: str) -> Decimal | None:
         return None
     number = Decimal(stripped)
     # Written out, so that 1e3 has no decimals and three noughts.
-    return number if _exponent(number) <= 0 else Decimal(format(number, "f"))
+    return number if exponent_of(number) <= 0 else Decimal(format(number, "f"))
 
 
-def _exponent(number: Decimal) -> int:
+def exponent_of(number: Decimal) -> int:
     """The power of ten of a finite number's last digit."""
     return int(number.as_tuple().exponent)
 
@@ -220,7 +221,7 @@ def _digits(
     length = integers_of(compute.binary_length(trimmed))
     whole = length - sizes.decimals - (sizes.decimals > 0)
     for row, number in odd.items():
-        decimals[row] = -_exponent(number)
+        decimals[row] = -exponent_of(number)
         whole[row] = max(0, number.adjusted() + 1) if number else 0
     return decimals, np.maximum(whole, 0)
 
@@ -261,7 +262,7 @@ def _is_binary(marked: Texts, sizes: _Sizes) -> bool:
 def _is_full(text: str) -> bool:
     """Whether a text of 16 or 17 digits is the shortest of its binary64, and has many decimals."""
     number = Decimal(text)
-    return -_exponent(number) >= _FULL_DECIMALS and Decimal(double_text(float(text))) == number
+    return -exponent_of(number) >= _FULL_DECIMALS and Decimal(double_text(float(text))) == number
 
 
 def _binary(texts: Texts, marked: Texts, sizes: _Sizes) -> Decimals:
@@ -368,7 +369,7 @@ def double_text(number: float) -> str:
         return "0"
     shortest = Decimal(repr(number)).normalize(_CONTEXT)
     sign, digits, _ = shortest.as_tuple()
-    exponent = _exponent(shortest)
+    exponent = exponent_of(shortest)
     text = "".join(map(str, digits))
     point = len(text) + exponent
     if 0 < point <= 21:  # noqa: PLR2004 - bounds of ECMAScript's Number::toString

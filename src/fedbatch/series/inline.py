@@ -27,7 +27,7 @@ from fedbatch.series.blocks import (
     from_points,
     rescale,
 )
-from fedbatch.series.decimals import decimal_text, double_text, numbers_as_written
+from fedbatch.series.decimals import decimal_text, double_text, exponent_of, numbers_as_written
 from fedbatch.series.instants import LATEST, instant_text, micros
 from fedbatch.standard.canonical import INTEGER_MAX, encode
 from fedbatch.standard.records import PointCode, Points, Series
@@ -370,10 +370,11 @@ def _widened(column: Column, texts: Mapping[int, str], name: str) -> Column:
     """The column with its decimal texts, at the scale that holds them all, or as binary64."""
     if not texts:
         return column
-    if not all(map(_is_own_text, texts.values())):
-        raise _no_number(name, next(text for text in texts.values() if not _is_own_text(text)))
+    strange = next((text for text in texts.values() if not _is_own_text(text)), None)
+    if strange is not None:
+        raise _no_number(name, strange)
     decimals = {row: Decimal(text) for row, text in texts.items()}
-    scale = max([column.scale or 0, *(-_exponent(number) for number in decimals.values())])
+    scale = max([column.scale or 0, *(-exponent_of(number) for number in decimals.values())])
     largest = max(abs(number).scaleb(scale) for number in decimals.values())
     most = int(np.abs(column.numbers).max(initial=0)) * 10 ** (scale - (column.scale or 0))
     if scale > DIGITS_MAX or max(largest, most) > NUMBER_MAX:
@@ -384,10 +385,6 @@ def _widened(column: Column, texts: Mapping[int, str], name: str) -> Column:
     for row, number in decimals.items():
         wide[row] = int(number.scaleb(scale))
     return Column(scale, wide, column.present)
-
-
-def _exponent(number: Decimal) -> int:
-    return int(number.as_tuple().exponent)
 
 
 def _is_own_text(text: str) -> bool:

@@ -110,12 +110,10 @@ def points_since(journal: JournalStore, start: int) -> Iterator[LivePoints]:
 
 def declared_series(journal: JournalStore) -> dict[str, JournalSeries]:
     """Every series of a journal as it stands."""
-    found = {}
-    for head in journal.heads(("series",)).values():
-        if not head.is_withdrawn:
-            entry = journal.read(head.index)
-            found[head.key[0]] = msgspec.json.decode(bytes(entry.data), type=JournalSeries)
-    return found
+    return {
+        head.key[0]: msgspec.json.decode(bytes(entry.data), type=JournalSeries)
+        for head, entry in journal.standing(("series",))
+    }
 
 
 # ---- sealing

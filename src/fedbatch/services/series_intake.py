@@ -227,14 +227,24 @@ class _Work:
                 for item in stretches
                 if _overlaps(item.record, found.from_, found.to)
             )
-            self._due(declared, window, (found.from_, found.to + 1), touched)
+            self.due.append(
+                _Stretch(
+                    series=declared,
+                    block=window,
+                    window=(found.from_, found.to + 1),
+                    supersedes=touched,
+                )
+            )
             self.told.corrected += count(window)
             parts = [between(new, first, found.from_), between(new, found.to + 1, last + 1)]
         else:
             parts = [new]
         for part in parts:
             for piece in split_block(part) if count(part) else ():
-                self._due(declared, piece, (int(piece.times[0]), int(piece.times[-1]) + 1), ())
+                until = int(piece.times[-1]) + 1
+                self.due.append(
+                    _Stretch(series=declared, block=piece, window=(int(piece.times[0]), until))
+                )
                 self.told.new += count(piece)
 
     def _note_gone(self, declared: JournalSeries, gone: int) -> None:
@@ -254,16 +264,6 @@ class _Work:
         )
 
     # ---- sealing
-
-    def _due(
-        self,
-        series: JournalSeries,
-        block: Block,
-        window: tuple[int, int],
-        supersedes: tuple[str, ...],
-    ) -> None:
-        stretch = _Stretch(series=series, block=block, window=window, supersedes=supersedes)
-        self.due.append(stretch)
 
     def seal(self) -> None:
         """Keep the segments of all that is due, then enter the stretches."""

@@ -249,11 +249,16 @@ class ImportRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Followed:
-    """A file that grows: how many of its bytes were taken in, and the SHA-256 of its header."""
+    """A file that grows: its source, how many of its bytes were taken in, and how it is known again.
+
+    `header_sha256` is of its header, `seen_sha256` of the last bytes before `offset`.
+    """
 
     path: str
+    source: str
     offset: int
     header_sha256: str
+    seen_sha256: str
 
 
 class JournalStore(Protocol):
@@ -318,6 +323,10 @@ class JournalStore(Protocol):
 
     def followed(self, path: str) -> Followed | None:
         """How far a growing file was taken in, or None."""
+        ...
+
+    def followed_files(self, source: str) -> list[str]:
+        """The paths of the growing files of a source, in their order."""
         ...
 
     def verify(self) -> list[str]:

@@ -122,7 +122,7 @@ def _show_import(report: object) -> None:
     )
     if report.points or report.points_corrected or report.points_unchanged:
         say(
-            f"  series: {report.points} new points, {report.points_corrected} in corrected stretches, "
+            f"  series: {report.points} new points, {report.points_corrected} corrected, "
             f"{report.points_unchanged} unchanged."
         )
     if report.rows_held_back:

@@ -1,7 +1,9 @@
 """Which points of a series count, of several segments and inline points (STANDARD S40).
 
-Within the window of a correction the newest one counts alone. Elsewhere equal points of two pieces are
-one; where two pieces differ, both stay in the ledger, one of them shows, and a conflict says so. Points
+Within the window of a correction the newest one counts alone; what the other kind of source (live for
+a file, a file for live) says otherwise there was not corrected by it, and stays a conflict. Elsewhere
+equal points of two pieces are one; where two pieces differ, both stay in the ledger, one of them shows,
+and a conflict says so. Points
 are equal if their numbers are, and their qualities where both state one: `raw` is how a number was
 written, and an export writes as it likes.
 """
@@ -19,12 +21,11 @@ from fedbatch.series.blocks import (
     Flags,
     Integers,
     column_points,
-    common_scale,
     from_points,
     merge_points,
-    rescale,
     take_points,
 )
+from fedbatch.series.comparing import same_numbers
 from fedbatch.series.decimals import number_text
 
 __all__ = ["Conflict", "Piece", "counted"]
@@ -96,7 +97,7 @@ def _counted_column(
     corrections = sorted(
         (piece for piece in pieces if piece.corrects(name)), key=lambda piece: piece.index
     )
-    kept, rivals = [], []
+    kept, rivals, besides = [], [], []
     for piece in pieces:
         if name not in piece.block.columns:
             continue
@@ -110,9 +111,15 @@ def _counted_column(
         kept.append(_Part(take_points(points, cover < 0), piece.index, is_second))
         after = (cover >= 0) & (cover < piece.index)
         rivals.append(_Part(take_points(points, after), piece.index, is_second))
+        beside = ~after & np.isin(
+            cover, [c.index for c in corrections if c.is_file != piece.is_file]
+        )
+        besides.append(_Part(take_points(points, beside), piece.index, is_second))
     shown, conflicts = _resolved(name, [part for part in kept if part.points.times.size])
     for part in rivals:
         conflicts += _differing(name, shown, part)
+    for part in besides:
+        conflicts += _differing(name, shown, part, of_shown=False)
     return shown, conflicts
 
 
@@ -199,10 +206,8 @@ def _differing(
 
 
 def _same(one: Column, two: Column) -> Flags:
-    scale = common_scale((one, two))
     there, other_there = _there(one), _there(two)
-    numbers, others = rescale(one, scale).numbers, rescale(two, scale).numbers
-    same: Flags = (there == other_there) & (~there | (numbers == others))
+    same: Flags = (there == other_there) & (~there | same_numbers(one, two))
     for row in one.marks.keys() | two.marks.keys():
         pair = [column.marks[row].quality for column in (one, two) if row in column.marks]
         said = {quality for quality in pair if quality}

@@ -1,7 +1,8 @@
 """Points of a file into the journal: sealed at once, each stretch told once, corrections by window.
 
 A file sent again adds what it says anew. Where it says otherwise, the stretch from the first to the
-last differing point is sealed anew as a correction; what it no longer says is a finding.
+last differing point is sealed anew as a correction; what it no longer says is a finding. Where another
+source of the same series said otherwise, both stay, with a finding.
 """
 
 from collections.abc import Sequence
@@ -12,11 +13,13 @@ import msgspec
 from fedbatch.mapping.series import SeriesDraft
 from fedbatch.mapping.tables import SourceFile
 from fedbatch.ports import JournalHead, JournalStore, NewJournalEntry, Objects
-from fedbatch.series.blocks import Block, between, count
+from fedbatch.rules.series_source import conflict_findings, rounded_findings
+from fedbatch.series.blocks import Block, between, count, merge
 from fedbatch.series.comparing import compare
 from fedbatch.series.counting import Piece, counted
 from fedbatch.series.instants import instant_text, micros
 from fedbatch.series.segments import points_hash, read_segment, split_block, write_segment
+from fedbatch.services.checking import named_as_told
 from fedbatch.services.intake import Intake, write_journal_entry
 from fedbatch.services.side_by_side import side_by_side
 from fedbatch.standard.findings import Finding, Place
@@ -26,7 +29,15 @@ from fedbatch.standard.records import Sealed
 from fedbatch.standard.rulebook import finding
 from fedbatch.standard.values import Correction, ObjectReference
 
-__all__ = ["JOURNAL", "Declaring", "Told", "read_pieces", "sealed_of", "take_in_points"]
+__all__ = [
+    "JOURNAL",
+    "Declaring",
+    "SealedHead",
+    "Told",
+    "read_pieces",
+    "sealed_of",
+    "take_in_points",
+]
 
 # What stands for a ledger in the segments of a journal.
 JOURNAL = "journal"
@@ -35,7 +46,7 @@ EXTRACTOR = "tabular-series/1"
 
 @dataclass(slots=True)
 class Told:
-    """What became of a file's points."""
+    """What became of a file's points: each is new, corrected or unchanged."""
 
     entries: list[NewJournalEntry]
     findings: list[Finding]
@@ -206,7 +217,11 @@ class _Work:
         self.due: list[_Stretch] = []
 
     def take(self, draft: SeriesDraft) -> None:
-        """Find out what of a draft is to be sealed."""
+        """Find out what of a draft is to be sealed.
+
+        What this source told before it corrects; what another source of the series told is left as
+        it is: equal points are no-ops, others are told beside it (STANDARD S40).
+        """
         declared, block = self.declaring.declare(draft)
         first, last = int(block.times[0]), int(block.times[-1])
         stretches = [
@@ -214,45 +229,72 @@ class _Work:
             for item in self.sealed.get(declared.series, [])
             if micros(item.record.first) <= last and micros(item.record.last) >= first
         ]
-        shown, _ = counted(read_pieces(stretches, self.objects), "file")
-        found = compare(shown, block)
+        own, others = list[SealedHead](), list[SealedHead]()
+        for item in stretches:
+            (own if item.head.source == self.mapping.source else others).append(item)
+        before = self._shown(own)
+        found = compare(before, block)
         self.told.unchanged += found.equal
+        rounded = rounded_findings(before, found.other, self._place(declared))
+        self.told.findings += named_as_told(rounded, declared.parameters)
         if found.gone:
             self._note_gone(declared, found.gone)
-        new = found.new
-        if found.from_ is not None and found.to is not None:
-            window = between(block, found.from_, found.to + 1)
-            touched = tuple(
-                item.head.entry_id
-                for item in stretches
-                if _overlaps(item.record, found.from_, found.to)
-            )
-            self.due.append(
-                _Stretch(
-                    series=declared,
-                    block=window,
-                    window=(found.from_, found.to + 1),
-                    supersedes=touched,
-                )
-            )
-            self.told.corrected += count(window)
-            parts = [between(new, first, found.from_), between(new, found.to + 1, last + 1)]
-        else:
-            parts = [new]
-        for part in parts:
-            for piece in split_block(part) if count(part) else ():
-                until = int(piece.times[-1]) + 1
-                self.due.append(
-                    _Stretch(series=declared, block=piece, window=(int(piece.times[0]), until))
-                )
-                self.told.new += count(piece)
+        new = self._beside(declared, found.new, others)
+        window = found.window
+        if window is None:
+            self._add(declared, new)
+            return
+        from_, to = window
+        self._correct(declared, between(block, from_, to + 1), window, own)
+        self.told.corrected += count(found.other)
+        self.told.new += count(between(new, from_, to + 1))
+        self._add(declared, between(new, first, from_))
+        self._add(declared, between(new, to + 1, last + 1))
+
+    def _shown(self, stretches: Sequence[SealedHead]) -> Block:
+        shown, _ = counted(read_pieces(stretches, self.objects), "file")
+        return shown
+
+    def _beside(self, series: JournalSeries, new: Block, stretches: Sequence[SealedHead]) -> Block:
+        """What of new points no other source has told alike, and a finding where one told otherwise."""
+        if not stretches or not count(new):
+            return new
+        before = self._shown(stretches)
+        found = compare(before, new)
+        self.told.unchanged += found.equal
+        conflicts = conflict_findings(before, found.other, self._place(series))
+        self.told.findings += named_as_told(conflicts, series.parameters)
+        return merge([found.new, found.other])
+
+    def _correct(
+        self,
+        series: JournalSeries,
+        block: Block,
+        window: tuple[int, int],
+        own: Sequence[SealedHead],
+    ) -> None:
+        """The points of a stretch that this source tells otherwise than before."""
+        from_, to = window
+        touched = tuple(item.head.entry_id for item in own if _overlaps(item.record, from_, to))
+        self.due.append(
+            _Stretch(series=series, block=block, window=(from_, to + 1), supersedes=touched)
+        )
+
+    def _add(self, series: JournalSeries, block: Block) -> None:
+        """Points that are told for the first time."""
+        for piece in split_block(block) if count(block) else ():
+            window = (int(piece.times[0]), int(piece.times[-1]) + 1)
+            self.due.append(_Stretch(series=series, block=piece, window=window))
+            self.told.new += count(piece)
+
+    def _place(self, series: JournalSeries) -> Place:
+        return Place(file=self.file.name, type="series", key=(series.series,))
 
     def _note_gone(self, declared: JournalSeries, gone: int) -> None:
-        place = Place(file=self.file.name, type="series", key=(declared.series,))
         self.told.findings.append(
             finding(
                 "file.row_vanished",
-                place,
+                self._place(declared),
                 found=f"{gone} points fewer",
                 expected="the points that the source told before",
             )

@@ -91,7 +91,9 @@ RULES: dict[str, Rule] = dict(
         # ---- the series
         _rule("series.backwards", 2, "source", "Times of a source's rows do not fall."),
         _rule("series.duplicate", 3, "source", "A parameter has one point at a time."),
+        _rule("file.replaced", 3, "source", "A file that is followed only grows."),
         _rule("series.blank", 3, "source", "A row of a series holds at least one value."),
+        _rule("series.rounded", 3, "source", "Points told again have no fewer decimals."),
         _rule("series.copied", 2, "source", "Two columns are not equal throughout."),
         _rule("counter.stuck", 2, "source", "A counter grows while its machine runs."),
         _rule("counter.reset", 2, "source", "A counter does not fall within a batch."),

@@ -1,6 +1,7 @@
 """The journal on disk: a hash chain of entries, their heads, what is held back, what was imported."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from pathlib import Path
 
 import msgspec
@@ -46,6 +47,15 @@ create table followed (
 ) strict, without rowid;
 create table heard (
     source text primary key, time text not null, row_hash blob not null
+) strict, without rowid;
+""",
+    # Files that were followed without what knows them again are read from their start: equal points
+    # are no-ops.
+    """
+drop table followed;
+create table followed (
+    path text primary key, source text not null, offset integer not null,
+    header_sha256 text not null, seen_sha256 text not null, row_hash blob not null
 ) strict, without rowid;
 """,
 )
@@ -118,8 +128,7 @@ class Journal:
             if imported is not None:
                 self._write_import(imported)
             if followed is not None:
-                kept = (followed.path, followed.offset, followed.header_sha256)
-                database.insert("followed", [kept], conflict="replace")
+                database.insert("followed", [astuple(followed)], conflict="replace")
             if note is not None:
                 write_audit(database, note)
         return first
@@ -275,10 +284,19 @@ class Journal:
 
     def followed(self, path: str) -> Followed | None:
         """How far a growing file was taken in, or None."""
-        row = self._database.row(
-            "select path, offset, header_sha256 from followed where path = ?", (path,)
+        row = self._database.row("select * from followed where path = ?", (path,))
+        if row is None:
+            return None
+        return Followed(
+            path=row[0], source=row[1], offset=row[2], header_sha256=row[3], seen_sha256=row[4]
         )
-        return Followed(path=row[0], offset=row[1], header_sha256=row[2]) if row else None
+
+    def followed_files(self, source: str) -> list[str]:
+        """The paths of the growing files of a source, in their order."""
+        rows = self._database.rows(
+            "select path from followed where source = ? order by path", [source]
+        )
+        return [str(path) for (path,) in rows]
 
     def audit(self) -> list[AuditNote]:
         """The trail of what was done here."""

@@ -86,6 +86,18 @@ def test_what_comes_after_a_correction_does_not_show_in_its_window_and_is_a_conf
     assert conflicts == [Conflict(name="A.PV", time=6, numbers=("", "6.6"), index=3)]
 
 
+@pytest.mark.parametrize("kind", ["live", "file"])
+def test_a_correction_corrects_its_own_kind_of_source_alone(kind: str) -> None:
+    """What came live was not corrected by a file, nor a file by what came live."""
+    is_file = kind == "file"
+    first = Piece(block=block({5: 50, 6: 60}), index=1, is_file=is_file)
+    other = Piece(block=block({4: 40, 5: 55, 6: 61}), index=2, is_file=not is_file)
+    correction = Piece(block=block({5: 51, 6: 61}), index=3, window=(4, 9), is_file=is_file)
+    found, conflicts = counted([first, other, correction], "live")
+    assert shown(found) == {5: 51, 6: 61}
+    assert conflicts == [Conflict(name="A.PV", time=5, numbers=("5.1", "5.5"), index=2)]
+
+
 def test_a_correction_speaks_of_its_own_parameters_alone() -> None:
     first = Piece(block=block({5: 50}), index=1)
     other = Piece(block=block({}), index=2, window=(0, 9), names=frozenset({"B.PV"}))

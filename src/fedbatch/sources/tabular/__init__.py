@@ -17,6 +17,7 @@ from fedbatch.sources.tabular.guards import Bounds
 from fedbatch.sources.tabular.layout import Layout
 from fedbatch.sources.tabular.reading import (
     Extraction,
+    Part,
     Reading,
     SheetReading,
     WholeReading,
@@ -36,6 +37,7 @@ __all__ = [
     "Extraction",
     "Grid",
     "Layout",
+    "Part",
     "Reading",
     "Rule",
     "SheetReading",

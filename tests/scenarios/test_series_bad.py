@@ -108,6 +108,28 @@ def test_binary_numbers_written_out_in_full_come_back_as_they_were(made: Link) -
     assert verify_home(made.sponsor.home).wrong == []
 
 
+def test_numbers_that_no_scale_holds_together_keep_the_text_of_what_is_rounded(made: Link) -> None:
+    """One file, two files, and a mapping's decimals: the sponsor reads each number as it stood."""
+    rules = rules_of(
+        made,
+        line("06:00:00", speed="100000000000000001", force="2.5e-14"),
+        line("06:00:10", speed="0.1", force="250000.5"),
+    )
+    assert "series.text" not in rules
+    made.cmo.take(press_file(made, line("06:00:20", speed="2.5"), name="later.csv"))
+    made.cmo.share(AGREED)
+    made.settle()
+    (item,) = load_series(made.sponsor.home, "B1")
+    block = series_block(made.sponsor.home, item)
+    speed, force = block.columns["PRESS.SPEED.PV"], block.columns["PRESS.FORCE.MAIN.PV"]
+    assert speed.numbers.tolist() == [1e17, 0.1, 2.5]
+    assert {row: mark.raw for row, mark in speed.marks.items()} == {0: "100000000000000001"}
+    assert force.numbers.tolist()[:2] == [2.5e-14, 250000.5]
+    assert not force.marks
+    assert are_equal(made)
+    assert verify_home(made.sponsor.home).wrong == []
+
+
 def test_binary_numbers_after_a_still_start_are_followed_live_and_sealed(made: Link) -> None:
     follower, path = live(made)
     path.write_text("\n".join([HEADERS, line("06:00:00", speed="0.0"), ""]))

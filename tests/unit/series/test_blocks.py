@@ -206,3 +206,30 @@ def test_every_module_of_the_room_names_what_it_offers() -> None:
     for path in folder.glob("[a-z]*.py"):
         module = importlib.import_module(f"fedbatch.series.{path.stem}")
         assert all(hasattr(module, name) for name in module.__all__)
+
+
+def test_decimals_that_binary_numbers_round_keep_their_texts() -> None:
+    exact = [10**17 + 1, 10**17, 2**53 + 1, 5, None]
+    marked = {0: Mark("bad"), 2: Mark(raw="9.007.199.254.740.993"), 4: Mark("missing")}
+    found = rescale(column(exact, 0, marked), None)
+    assert found.numbers.tolist() == [1e17, 1e17, 2.0**53, 5.0, 0.0]
+    assert dict(found.marks) == {
+        0: Mark("bad", raw="100000000000000001"),
+        2: Mark(raw="9.007.199.254.740.993"),
+        4: Mark("missing"),
+    }
+    fine = rescale(column([123456789012345678, 123456789012345, -(10**17)], 5), None)
+    assert fine.numbers.tolist() == [1234567890123.4568, 1234567890.12345, -1e12]
+    assert dict(fine.marks) == {0: Mark(raw="1234567890123.45678")}
+
+
+def test_blocks_that_no_scale_holds_together_keep_the_texts_they_round() -> None:
+    one = from_rows(np.array([1]), {"A.PV": column([10**17 + 1], 0)})
+    two = from_rows(np.array([2]), {"A.PV": column([1], 1)})
+    again = from_rows(np.array([1]), {"A.PV": column([1], 1)})
+    for joined in (merge([one, two]), concatenate([one, two]), merge([two, one])):
+        held = joined.columns["A.PV"]
+        assert held.numbers.tolist() == [1e17, 0.1]
+        assert dict(held.marks) == {0: Mark(raw="100000000000000001")}
+    held = merge([again, one]).columns["A.PV"]
+    assert dict(held.marks) == {1: Mark(raw="100000000000000001")}

@@ -424,3 +424,41 @@ def test_a_followed_file_says_how_many_rows_it_held_back(made: Link) -> None:
     turn = follower.turn()
     assert turn.points
     assert sum(report.rows_held_back for report in turn.reports) == 2
+
+
+def held_rows_said(made: Link) -> tuple[list[str], list[str]]:
+    """What `journal held` and `findings` say of rows that were held back."""
+    place = ["--home", str(made.cmo.home.path), "--json"]
+    held = json.loads(CliRunner().invoke(app, ["journal", "held", *place]).output)
+    assert held["held"] == []
+    told = [row.finding for row in read_findings(made.cmo.home)]
+    return (
+        sorted(item["found"] for item in held["rows"]),
+        sorted(item.found for item in told if item.effect == "held_back"),
+    )
+
+
+def test_rows_that_are_held_back_are_listed_until_a_right_file_comes(made: Link) -> None:
+    wrong = line("06:00:10").replace("2026-02-01 06", "01.02.2026 6")
+    made.cmo.take(press_file(made, line("06:00:00"), wrong, line("06:00:20") + ";99"))
+    listed, found = held_rows_said(made)
+    assert listed == found
+    assert [text for text in listed if "01.02.2026 6" in text]
+    assert "17 cells" in listed
+    shown = CliRunner().invoke(app, ["journal", "held", "--home", str(made.cmo.home.path)])
+    assert "Rows of files that were held back" in shown.output
+    made.cmo.take(press_file(made, line("06:00:00"), line("06:00:10"), line("06:00:20")))
+    assert held_rows_said(made) == ([], [])
+    shown = CliRunner().invoke(app, ["journal", "held", "--home", str(made.cmo.home.path)])
+    assert "Nothing is held back." in shown.output
+
+
+def test_rows_of_a_followed_file_that_are_held_back_are_listed_too(made: Link) -> None:
+    follower, path = live(made)
+    follower.turn()
+    assert held_rows_said(made) == ([], [])
+    path.write_text(path.read_text() + line("6 o'clock") + "\n" + line("06:00:10") + "\n")
+    follower.turn()
+    listed, found = held_rows_said(made)
+    assert listed == found
+    assert len(listed) == 1

@@ -14,6 +14,8 @@ from fedbatch.standard.findings import Finding
 
 __all__ = ["add_to"]
 
+_PLACES_MAX = 3
+
 
 @guarded
 def import_(
@@ -127,12 +129,16 @@ def _show_import(report: object) -> None:
         )
     if report.rows_held_back:
         say(f"  {report.rows_held_back} rows were held back: nothing of them was taken in.")
-    counts: dict[str, int] = {}
+    by_rule: dict[str, list[str]] = {}
     for finding in report.findings:
-        counts[finding.rule] = counts.get(finding.rule, 0) + 1
-    for rule, count in sorted(counts.items()):
-        first = next(item for item in report.findings if item.rule == rule)
-        say(f"  {count} × {rule}: {first.render()}")
+        by_rule.setdefault(finding.rule, []).append(finding.render())
+    for rule, places in sorted(by_rule.items()):
+        first, *others = places
+        say(f"  {len(places)} × {rule}: {first}")
+        for place in others[: _PLACES_MAX - 1]:
+            say(f"    {place}")
+        if len(places) > _PLACES_MAX:
+            say(f"    … {len(places) - _PLACES_MAX} more; --json lists them.")
     if report.held_back:
         say("  `fedbatch journal held` lists what waits for a person.")
 

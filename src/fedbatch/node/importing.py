@@ -30,6 +30,8 @@ __all__ = [
     "import_file",
     "layout_of",
     "load_mappings",
+    "read_as",
+    "take_points",
     "tells_units",
 ]
 
@@ -75,6 +77,8 @@ def confirm_mapping(
 ) -> Mapping:
     """Put a mapping in force under a person's name; the version after the one in force.
 
+    One that says what the one in force says leaves that in force.
+
     Raises:
         InputError: it is not complete; every fault is named.
     """
@@ -107,7 +111,10 @@ def confirm_mapping(
         by=person.person,
         version=confirmed.version,
     )
-    if not dry_run and (head is None or head.digest != entry.digest):
+    if head is not None and head.digest == entry.digest:
+        before = home.journal.read(head.index)
+        return msgspec.json.decode(bytes(before.data), type=Mapping)
+    if not dry_run:
         detail = f"{mapping.source} version {confirmed.version}"
         home.journal.append(
             [entry], AuditNote(act="confirm mapping", by=person.person, time=now, detail=detail)
@@ -169,6 +176,16 @@ def _read_fitting(
     if not seen:
         raise problem or InputError("a table", where=path.name, found="none")
     raise _no_mapping(path, seen[0][0], mappings)
+
+
+def read_as(path: Path, mapping: Mapping) -> tuple[Reading, list[Table]]:
+    """A file and those of its tables that a mapping fits.
+
+    Raises:
+        InputError: unreadable, or no table of it has the mapping's columns.
+    """
+    reading, fitting = _read_fitting(path, [mapping])
+    return reading, [table for table, _ in fitting]
 
 
 def _no_mapping(path: Path, reading: Reading, mappings: Sequence[Mapping]) -> InputError:
@@ -252,7 +269,7 @@ def _take_table(
     home: Home, reading: Reading, table: Table, mapping: Mapping, person: Person, reason: str
 ) -> IntakeReport:
     if is_series(mapping):
-        return _take_points(home, reading, table, mapping, person, reason)
+        return take_points(home, reading, table, mapping, person, reason)
     extraction = extract(table, reading.file, mapping, home.ground(mapping))
     findings: list[Finding] = [*reading.findings]
     findings += source_findings(table, reading.file, mapping, extraction, home.clock.now())
@@ -272,7 +289,7 @@ def held_back(findings: Iterable[Finding]) -> list[Finding]:
     return [item for item in findings if item.effect == "held_back"]
 
 
-def _take_points(
+def take_points(
     home: Home, reading: Reading, table: Table, mapping: Mapping, person: Person, reason: str
 ) -> IntakeReport:
     """Series of one table: segments first, durable, then the entries that name them."""

@@ -1,17 +1,21 @@
 """A corrected mapping: its files are read again, the difference shown, corrections issued."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fedbatch.errors import InputError
 from fedbatch.mapping.extract import extract
-from fedbatch.mapping.matching import fingerprint, mapping_fingerprint
+from fedbatch.mapping.series import extract_series, is_series
+from fedbatch.mapping.tables import Table
 from fedbatch.node.home import Home
-from fedbatch.node.importing import layout_of
+from fedbatch.node.importing import read_as, take_points
 from fedbatch.ports import ImportRow, Person
 from fedbatch.services.intake import IntakeReport, preview, take_in
-from fedbatch.sources.tabular import read_file
+from fedbatch.services.series_intake import preview_points
+from fedbatch.services.side_by_side import side_by_side
+from fedbatch.sources.tabular import Reading
 from fedbatch.standard.mappings import Mapping
 
 __all__ = ["difference_of", "reread"]
@@ -27,54 +31,71 @@ def _files(home: Home, mapping: Mapping) -> list[ImportRow]:
     return list(newest.values())
 
 
-def _each(
-    home: Home,
-    mapping: Mapping,
-    act: Callable[..., IntakeReport],
-) -> list[IntakeReport]:
-    """Read every file of a mapping again, from the bytes kept at import, and act on each table."""
-    reports = []
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Again:
+    """A table of a file that is read again under a corrected mapping."""
+
+    reading: Reading
+    table: Table
+
+
+def _tables(home: Home, mapping: Mapping) -> Iterator[_Again]:
+    """The tables of every file of a mapping, from the bytes kept at import."""
     for row in _files(home, mapping):
+        if not row.sha256:
+            # A file that was followed is not kept.
+            continue
         content = home.journal_objects.read(row.sha256)
         with TemporaryDirectory() as folder:
             path = Path(folder) / row.file
             path.write_bytes(content)
-            reading = read_file(path, layout_of(mapping.layout))
-        wanted = mapping_fingerprint(mapping)
-        tables = [table for table in reading.tables if fingerprint(table) == wanted]
-        if not tables:
-            raise InputError(
-                "a mapping of the same columns",
-                where=row.file,
-                found="other columns",
-                advice="Confirm it under another source name.",
-                code="mapping.columns",
-            )
-        for table in tables:
-            extraction = extract(table, reading.file, mapping, home.ground(mapping))
-            reports.append(act(extraction, reading.file))
-    return reports
+            try:
+                reading, tables = read_as(path, mapping)
+            except InputError as error:
+                if error.code != "import.no_mapping":
+                    raise
+                raise InputError(
+                    "a mapping of the same columns",
+                    where=row.file,
+                    found="other columns",
+                    advice="Confirm it under another source name.",
+                    code="mapping.columns",
+                ) from error
+            # Columns of a Parquet file are read while it is there.
+            for table in tables:
+                yield _Again(reading=reading, table=table)
 
 
 def difference_of(home: Home, mapping: Mapping, person: Person) -> list[IntakeReport]:
     """What reading every file again under a mapping would change; nothing is written."""
-    return _each(
-        home,
-        mapping,
-        lambda extraction, file: preview(extraction, file, mapping, home.intake(person)),
-    )
+    return [_difference(home, mapping, person, again) for again in _tables(home, mapping)]
+
+
+def _difference(home: Home, mapping: Mapping, person: Person, again: _Again) -> IntakeReport:
+    file, intake = again.reading.file, home.intake(person)
+    if not is_series(mapping):
+        extraction = extract(again.table, file, mapping, home.ground(mapping))
+        return preview(extraction, file, mapping, intake)
+    found = extract_series(again.table, file, mapping, home.ground(mapping), side_by_side)
+    told = preview_points(found.drafts, file, mapping, intake, home.journal_objects)
+    report = preview(found.rest, file, mapping, intake)
+    report.rows_held_back = found.rows_held_back
+    report.points, report.points_corrected = told.new, told.corrected
+    report.points_unchanged = told.unchanged
+    return report
 
 
 def reread(home: Home, mapping: Mapping, person: Person) -> list[IntakeReport]:
     """Read every file again under a mapping and issue the corrections."""
-    return _each(
-        home,
-        mapping,
-        lambda extraction, file: take_in(
-            extraction,
-            file,
-            mapping,
-            home.intake(person),
-            reason=f"mapping {mapping.source} was corrected, version {mapping.version}",
-        ),
-    )
+    reason = f"mapping {mapping.source} was corrected, version {mapping.version}"
+    return [_reread(home, mapping, person, again, reason) for again in _tables(home, mapping)]
+
+
+def _reread(
+    home: Home, mapping: Mapping, person: Person, again: _Again, reason: str
+) -> IntakeReport:
+    reading = again.reading
+    if is_series(mapping):
+        return take_points(home, reading, again.table, mapping, person, reason)
+    extraction = extract(again.table, reading.file, mapping, home.ground(mapping))
+    return take_in(extraction, reading.file, mapping, home.intake(person), reason=reason)

@@ -46,12 +46,6 @@ class Comparison:
     gone: int
     equal: int
 
-    @property
-    def window(self) -> tuple[int, int] | None:
-        """The first and the last time (µs) of points that are told otherwise; None for none."""
-        times = self.other.times
-        return (int(times[0]), int(times[-1])) if times.size else None
-
 
 def compare(before: Block, now: Block) -> Comparison:
     """Hold points told now against those told before, each by parameter, instant and order there."""

@@ -14,7 +14,7 @@ from fedbatch.mapping.series import SeriesDraft
 from fedbatch.mapping.tables import SourceFile
 from fedbatch.ports import JournalHead, JournalStore, NewJournalEntry, Objects
 from fedbatch.rules.series_source import conflict_findings, rounded_findings
-from fedbatch.series.blocks import Block, between, count, merge
+from fedbatch.series.blocks import Block, between, count, merge, select
 from fedbatch.series.comparing import compare
 from fedbatch.series.counting import Piece, counted
 from fedbatch.series.instants import instant_text, micros
@@ -34,6 +34,7 @@ __all__ = [
     "Declaring",
     "SealedHead",
     "Told",
+    "preview_points",
     "read_pieces",
     "sealed_of",
     "take_in_points",
@@ -89,6 +90,20 @@ def _piece(item: SealedHead, objects: Objects) -> Piece:
         is_file=record.entries is None,
         window=window,
     )
+
+
+def preview_points(
+    drafts: Sequence[SeriesDraft],
+    file: SourceFile,
+    mapping: Mapping,
+    intake: Intake,
+    objects: Objects,
+) -> Told:
+    """What `take_in_points` would come to, without entries; nothing is written."""
+    work = _Work(file, mapping, intake, objects, "")
+    for draft in drafts:
+        work.take(draft)
+    return work.told
 
 
 def take_in_points(
@@ -240,14 +255,15 @@ class _Work:
         if found.gone:
             self._note_gone(declared, found.gone)
         new = self._beside(declared, found.new, others)
-        window = found.window
+        again = _told_under_others(declared, before, new)
+        window = _spanning(found.other, again)
         if window is None:
             self._add(declared, new)
             return
         from_, to = window
         self._correct(declared, between(block, from_, to + 1), window, own)
-        self.told.corrected += count(found.other)
-        self.told.new += count(between(new, from_, to + 1))
+        self.told.corrected += count(found.other) + count(again)
+        self.told.new += count(between(new, from_, to + 1)) - count(again)
         self._add(declared, between(new, first, from_))
         self._add(declared, between(new, to + 1, last + 1))
 
@@ -349,6 +365,33 @@ class _Work:
         )
 
 
+def _told_under_others(series: JournalSeries, before: Block, new: Block) -> Block:
+    """Points of a source's column that it told before under another term or unit: all are equal.
+
+    So does a file speak that is read again under a corrected mapping.
+    """
+    tags = {
+        f"{index}.{item.role}": item.tag for index, item in enumerate(series.parameters) if item.tag
+    }
+    found = []
+    for name in new.columns:
+        now = select(new, [name])
+        for other in before.columns.keys() - new.columns.keys():
+            if name in tags and tags.get(other) == tags[name]:
+                told = Block(before.times, {name: before.columns[other]}, before.rows)
+                if compare(told, now).equal == count(now):
+                    found.append(name)
+    return select(new, found)
+
+
+def _spanning(*blocks: Block) -> tuple[int, int] | None:
+    """The first and the last time (µs) at which one of some blocks has a row; None for none."""
+    times = [item.times for item in blocks if item.columns and item.times.size]
+    if not times:
+        return None
+    return min(int(t[0]) for t in times), max(int(t[-1]) for t in times)
+
+
 def _overlaps(record: Sealed, first: int, last: int) -> bool:
     return micros(record.from_) <= last and micros(record.to) > first
 
@@ -366,4 +409,5 @@ def _name(parameter: JournalParameter) -> tuple[str | None, ...]:
         parameter.position,
         parameter.qualifier,
         parameter.role,
+        parameter.unit,
     )

@@ -12,7 +12,7 @@ from hashlib import sha256
 import msgspec
 
 from fedbatch.ports import JournalStore, LedgerHead, Objects
-from fedbatch.series.blocks import Block, Column, between, count
+from fedbatch.series.blocks import Block, Column, between, count, merge
 from fedbatch.series.converting import Converter, make_converter
 from fedbatch.series.inline import decode_points, encode_points
 from fedbatch.series.instants import instant_text, micros
@@ -321,13 +321,23 @@ def _encoded(given: tuple[_Due, bytes]) -> _Shared | None:
 
 
 def _renamed(block: Block, columns: dict[str, tuple[str, Converter]]) -> Block:
-    """A block under the agreement's codes and units, without what is not agreed."""
+    """A block under the agreement's codes and units, without what is not agreed.
+
+    Of a source that changed the unit of a parameter, two columns become one.
+    """
     named: dict[str, Column] = {}
+    besides: list[Block] = []
     for name, column in block.columns.items():
-        if name in columns:
-            code, converter = columns[name]
-            named[code] = converter.convert(column)
-    return Block(block.times, named, block.rows)
+        if name not in columns:
+            continue
+        code, converter = columns[name]
+        converted = converter.convert(column)
+        if code in named:
+            besides.append(Block(block.times, {code: converted}, block.rows))
+        else:
+            named[code] = converted
+    whole = Block(block.times, named, block.rows)
+    return merge([whole, *besides]) if besides else whole
 
 
 def _overlaps(record: records.Sealed, stretch: Stretch) -> bool:

@@ -249,14 +249,16 @@ class ImportRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Followed:
-    """A file that grows: its source, how many of its bytes were taken in, and how it is known again.
+    """A file that grows: its source, how much of it was taken in, and how it is known again.
 
-    `header_sha256` is of its header, `seen_sha256` of the last bytes before `offset`.
+    `offset` counts bytes, `rows` those below the header. `header_sha256` is of its header,
+    `seen_sha256` of the last bytes before `offset`.
     """
 
     path: str
     source: str
     offset: int
+    rows: int
     header_sha256: str
     seen_sha256: str
 

@@ -248,3 +248,16 @@ def test_an_export_that_is_rounded_says_so(made: Link) -> None:
     assert again.points_corrected == 2
     again = made.cmo.take(press_file(made, line("06:00:00", speed="2.9"), *exact[1:]))
     assert "series.rounded" not in {item.rule for item in again.findings}
+
+
+def test_places_in_a_followed_file_are_those_of_the_file(made: Link) -> None:
+    follower, path = live(made)
+    follower.turn()
+    path.write_text(path.read_text() + line("06:00:10") + "\n\n" + line("06:00:20") + "\n")
+    follower.turn()
+    wrong = [line("06:00:30"), line("6 o'clock"), line("06:00:40") + ";99"]
+    path.write_text(path.read_text() + "\n".join(wrong) + "\n")
+    places = [item.where.locator for report in follower.turn().reports for item in report.findings]
+    assert sorted(places) == ["R7C1", "R8C17"]
+    rows = path.read_text().splitlines()
+    assert (rows[6], rows[7]) == (wrong[1], wrong[2])

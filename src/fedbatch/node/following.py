@@ -190,6 +190,7 @@ class Follower:
             path=name,
             source=mapping.source,
             offset=part.offset,
+            rows=part.rows,
             header_sha256=part.header_sha256,
             seen_sha256=part.seen_sha256,
         )
@@ -201,7 +202,7 @@ class Follower:
         layout = layout_of(mapping.layout)
         if known is None:
             return read_part(path, layout), mapping
-        part = read_part(path, layout, offset=known.offset, seen=known.seen_sha256)
+        part = read_part(path, layout, offset=known.offset, rows=known.rows, seen=known.seen_sha256)
         if part.header_sha256 == known.header_sha256:
             return part, mapping
         other = self._find_live_mapping(path)

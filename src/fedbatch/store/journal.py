@@ -54,7 +54,7 @@ create table heard (
     """
 drop table followed;
 create table followed (
-    path text primary key, source text not null, offset integer not null,
+    path text primary key, source text not null, offset integer not null, rows integer not null,
     header_sha256 text not null, seen_sha256 text not null, row_hash blob not null
 ) strict, without rowid;
 """,
@@ -287,8 +287,14 @@ class Journal:
         row = self._database.row("select * from followed where path = ?", (path,))
         if row is None:
             return None
+        path, source, offset, rows, header_sha256, seen_sha256, _ = row
         return Followed(
-            path=row[0], source=row[1], offset=row[2], header_sha256=row[3], seen_sha256=row[4]
+            path=path,
+            source=source,
+            offset=offset,
+            rows=rows,
+            header_sha256=header_sha256,
+            seen_sha256=seen_sha256,
         )
 
     def followed_files(self, source: str) -> list[str]:

@@ -3,10 +3,11 @@
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
 from openpyxl.utils.cell import column_index_from_string
 
 from fedbatch.errors import InputError
@@ -161,13 +162,15 @@ def log_kind(path: Path, loaded: Loaded) -> Log:
 class Part:
     """What a growing text has more than before.
 
-    `offset`: how far it is read now (bytes of the file). `header_sha256`: of its header. `seen_sha256`:
+    `offset`: how far it is read now (bytes of the file), `rows`: how many rows below the header that
+    are. `header_sha256`: of its header. `seen_sha256`:
     of the last bytes before `offset`, by which the file is known again. `is_other`: it is not the text
     that was read before, and was read from its start.
     """
 
     reading: Reading
     offset: int
+    rows: int
     header_sha256: str
     seen_sha256: str
     is_other: bool
@@ -178,14 +181,15 @@ def read_part(
     layout: Layout = DETECT,
     *,
     offset: int = 0,
+    rows: int = 0,
     seen: str = "",
     bounds: Bounds = BOUNDS,
 ) -> Part:
-    """What was added to a growing text after `offset`, as far as its lines are whole.
+    """What was added to a growing text after `offset` and `rows`, as far as its lines are whole.
 
-    The header is read with it each time, so that columns which change half-way are noticed. Row
-    numbers count from the header. A text that is shorter than `offset`, or whose bytes before it are
-    others than `seen` says, is read from its start.
+    The header is read with it each time, so that columns which change half-way are noticed. Rows have
+    the numbers that they have in the file. A text that is shorter than `offset`, or whose bytes before
+    it are others than `seen` says, is read from its start.
 
     Raises:
         InputError: as `read_file`.
@@ -203,15 +207,40 @@ def read_part(
     loaded = Loaded(
         name=path.name, kind="text", content=content, sha256=hashlib.sha256(content).hexdigest()
     )
-    table = cut(read_grid(loaded, layout, "", bounds), layout, path.name)
+    grid = read_grid(loaded, layout, "", bounds)
+    before = rows if start > len(header) else 0
+    table = _moved(cut(grid, layout, path.name), before)
     file = SourceFile(name=path.name, size_bytes=len(content), sha256=loaded.sha256)
     return Part(
         reading=Reading(file=file, tables=(table,), findings=table.findings),
         offset=start + len(added),
+        rows=before + len(grid.rows) - header.count(b"\n"),
         header_sha256=hashlib.sha256(header).hexdigest(),
         seen_sha256=known_by,
         is_other=is_other,
     )
+
+
+def _moved(table: Table, rows: int) -> Table:
+    """A table of which so many rows stand between the header and the rest."""
+    if not rows:
+        return table
+
+    def moved(match: re.Match[str]) -> str:
+        row = int(match[1])
+        return f"R{row + rows if row > table.header_row else row}C{match[2]}"
+
+    findings = [
+        msgspec.structs.replace(
+            item,
+            where=msgspec.structs.replace(
+                item.where, locator=ROW_COLUMN.sub(moved, item.where.locator)
+            ),
+        )
+        for item in table.findings
+    ]
+    numbers = [row + rows for row in table.rows]
+    return replace(table, rows=numbers, findings=tuple(findings))
 
 
 def _seen(stream: BinaryIO, offset: int) -> str:

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from fedbatch.errors import InputError
 from fedbatch.mapping.extract import extract
-from fedbatch.mapping.matching import fingerprint, mapping_fingerprint
+from fedbatch.mapping.matching import fits
 from fedbatch.node.home import Home
 from fedbatch.node.importing import layout_of
 from fedbatch.ports import ImportRow, Person
@@ -40,8 +40,7 @@ def _each(
             path = Path(folder) / row.file
             path.write_bytes(content)
             reading = read_file(path, layout_of(mapping.layout))
-        wanted = mapping_fingerprint(mapping)
-        tables = [table for table in reading.tables if fingerprint(table) == wanted]
+        tables = [table for table in reading.tables if fits(table, mapping)]
         if not tables:
             raise InputError(
                 "a mapping of the same columns",

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -152,6 +153,53 @@ def test_points_of_a_parquet_file_are_read_by_the_partner_too(made: Link) -> Non
     again = made.cmo.take(path)
     assert (again.points, again.points_corrected) == (0, 0)
     assert are_equal(made)
+
+
+def press_parquet(made: Link, **more: object) -> Path:
+    """The press's log in typed columns, with a column of times that the mapping's format is not of."""
+    rows = [line("06:00:00").split(";"), line("06:00:10", speed="101.5").split(";")]
+    columns: dict[str, object] = dict(
+        zip(HEADERS.split(";"), map(list, zip(*rows, strict=True)), strict=True)
+    )
+    at = [datetime.fromisoformat(row[0]) for row in rows]
+    columns["timestamp"] = pa.array(at, pa.timestamp("us"))
+    path = made.world.folder / "tables" / "typed.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(pa.table(columns | more), path)  # type: ignore[arg-type] # arrays and lists
+    return path
+
+
+def test_a_column_of_times_needs_no_format_of_the_mappings(tmp_path: Path) -> None:
+    with linked(tmp_path, mappings=("press",), rights=RIGHTS) as made:
+        assert made.cmo.take(press_parquet(made)).points == 24
+        assert made.cmo.take(press_file(made, line("06:00:00"))).points_unchanged == 12
+        texts = ["2026-02-01 06:00:00.000000", "2026-02-01 06:00:10.000000"]
+        report = made.cmo.take(press_parquet(made, timestamp=texts))
+        assert {item.rule for item in report.findings} >= {"time.format"}
+
+
+def test_the_sign_of_a_zero_crosses_as_the_points_text(tmp_path: Path) -> None:
+    with linked(tmp_path, mappings=("press",), rights=RIGHTS) as made:
+        made.cmo.take(press_parquet(made, tbl_speed=[-0.0, 1149.9390870455668]))
+        made.cmo.share(made.agreement)
+        made.settle()
+        (item,) = load_series(made.sponsor.home, "B1")
+        column = series_block(made.sponsor.home, item).columns["PRESS.SPEED.PV"]
+        assert column.numbers.tolist() == [0.0, 1149.9390870455668]
+        assert {row: mark.raw for row, mark in column.marks.items()} == {0: "-0"}
+
+
+def test_a_column_without_texts_stops_a_file_only_where_it_is_needed(tmp_path: Path) -> None:
+    nested = pa.array([[1], [2]])
+    with linked(tmp_path, mappings=("press",), rights=RIGHTS) as made:
+        report = made.cmo.take(press_parquet(made, more=nested))
+        assert report.points == 24
+        assert [item.rule for item in report.findings].count("table.column_left_out") == 1
+        assert made.cmo.take(press_parquet(made, campaign=nested)).points_unchanged == 24
+        with pytest.raises(InputError) as refused:
+            made.cmo.take(press_parquet(made, tbl_speed=nested))
+        assert refused.value.code == "import.no_mapping"
+        assert "tbl_speed (of list<element: int64>" in refused.value.found
 
 
 def test_batches_of_another_agreement_are_in_no_segment(tmp_path: Path) -> None:

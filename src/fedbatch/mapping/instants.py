@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fedbatch.mapping.times import TimeProblem, TimeReader
-from fedbatch.series.arrow import Texts, arrow, compute, integers_of
+from fedbatch.series.arrow import Texts, arrow, compute, flags_of, integers_of
 from fedbatch.series.instants import micros
 from fedbatch.standard.values import Time
 
@@ -23,8 +23,13 @@ NO_TIME = int(np.iinfo(np.int64).min)
 _QUARTER_US = 15 * 60 * 1_000_000
 _DAY_QUARTERS = 96
 _PLAIN = re.compile(r"(%[YmdHMST]|[-/. T:])+", re.ASCII)
+# Parts of seconds; with `%z` those of UTC alone, which end with `Z`.
+_PARTED = re.compile(r"%Y-%m-%d([ T])%H:%M:%S\.%f(%z)?")
+_BETWEEN_AT, _POINT_AT, _PARTED_LEAST, _PARTED_MOST = 10, 19, 21, 26
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local times without a zone, until they are placed
 _CHECKED = 16
+# Beyond these years the reader itself says what is a date.
+_SURE_FROM, _SURE_TO = (micros(f"{year}-01-01T00:00:00Z") for year in (1902, 9998))
 Micros = npt.NDArray[np.int64]
 
 
@@ -40,10 +45,13 @@ def read_instants(
     """
     forms = (form,) if form else reader.formats
     found = np.full(len(texts), NO_TIME, dtype=np.int64)
-    if len(forms) == 1 and _PLAIN.fullmatch(forms[0]):
+    if len(forms) == 1 and (parted := _PARTED.fullmatch(forms[0])):
+        found = _read_parted(texts, parted[1], None if parted[2] else reader.zone)
+    elif len(forms) == 1 and _PLAIN.fullmatch(forms[0]):
         found = _read_plain(texts, forms[0], reader.zone)
-        if not _agrees(texts, found, reader, form):
-            found = np.full(len(texts), NO_TIME, dtype=np.int64)
+    found = np.where((found >= _SURE_FROM) & (found < _SURE_TO), found, NO_TIME)
+    if not _agrees(texts, found, reader, form):
+        found = np.full(len(texts), NO_TIME, dtype=np.int64)
     return found, _read_rest(texts, found, reader, form)
 
 
@@ -52,6 +60,28 @@ def _read_plain(texts: Texts, form: str, zone: tzinfo) -> Micros:
     form = form.replace("%T", "%H:%M:%S")
     parsed = compute.strptime(trimmed, format=form, unit="us", error_is_null=True)
     return _placed(integers_of(compute.fill_null(parsed.cast(arrow.int64()), NO_TIME)), zone)
+
+
+def _read_parted(texts: Texts, between: str, zone: tzinfo | None) -> Micros:
+    """Times with one to six digits behind the point of their seconds, in UTC where no zone is given.
+
+    All others stay without.
+    """
+    end = "" if zone is not None else "Z"
+    trimmed = compute.utf8_trim_whitespace(texts)
+    length = integers_of(compute.binary_length(trimmed)) - len(end)
+    fits = (length >= _PARTED_LEAST) & (length <= _PARTED_MOST)
+    fits &= integers_of(compute.find_substring(trimmed, ".")) == _POINT_AT
+    fits &= integers_of(compute.find_substring(trimmed, between)) == _BETWEEN_AT
+    if end:
+        fits &= flags_of(compute.ends_with(trimmed, end))
+    kept = compute.if_else(arrow.array(fits), trimmed, arrow.scalar(None, arrow.string()))
+    try:
+        parsed = compute.cast(kept, arrow.timestamp("us", "UTC" if end else None))
+    except arrow.ArrowInvalid:
+        return np.full(len(texts), NO_TIME, dtype=np.int64)
+    local = integers_of(compute.fill_null(parsed.cast(arrow.int64()), NO_TIME))
+    return local if zone is None else _placed(local, zone)
 
 
 def _placed(local: Micros, zone: tzinfo) -> Micros:

@@ -214,7 +214,8 @@ class _Work:
             self._held("row.incomplete", "", "no column", "a column of times (`observed_at`)")
             return np.full(self.count, NO_TIME, dtype=np.int64)
         rule = next(rule for item, rule in self.assigned if item is column)
-        times, problems = read_instants(_array(column), self._reader(), rule.time_format)
+        form = column.time_format or rule.time_format
+        times, problems = read_instants(_array(column), self._reader(), form)
         for first, last, problem in _stretches(problems):
             where = self._locator(first, column)
             found = (
@@ -527,6 +528,7 @@ def _shortened(column: TableColumn, rows: Sequence[int]) -> TableColumn:
         texts=[str(column.texts[row]) for row in rows],
         group=column.group,
         unit=column.unit,
+        time_format=column.time_format,
     )
 
 

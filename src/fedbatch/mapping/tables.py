@@ -15,6 +15,7 @@ from fedbatch.standard.findings import Finding
 __all__ = [
     "CellKind",
     "Column",
+    "LeftOut",
     "Scheme",
     "SourceFile",
     "Table",
@@ -55,7 +56,8 @@ class Column:
     "", BLANK; else one CellKind a row. `formats` holds a workbook's display format a row; it is kept
     and is no evidence of digits. `group` and `unit` are the texts of a group row and a unit row.
     `numbers` is what `read_decimals` reads in the texts, where a source that holds numbers can tell
-    without them.
+    without them. `time_format` is the format of the texts where the source itself says that they are
+    times; a mapping's format is for texts of which no source says so.
     """
 
     index: int
@@ -66,6 +68,15 @@ class Column:
     kinds: Sequence[CellKind] | None = None
     formats: Sequence[str] | None = None
     numbers: NumberColumn | None = None
+    time_format: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A column of a file that has no texts, and its type as the file says it."""
+
+    header: str
+    type: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +84,8 @@ class Table:
     """A sheet or a text file, cut into header and columns.
 
     `rows[i]` is the 1-based row number in the source of data row i, so that a locator survives blank
-    rows above it. `first_column` shifts the letters where a table does not begin in column A.
+    rows above it. `left_out` are the columns of the file that are none of the table, as they have no
+    texts.
     """
 
     sheet: str
@@ -84,6 +96,7 @@ class Table:
     columns: tuple[Column, ...]
     hidden_rows: frozenset[int] = frozenset()
     findings: tuple[Finding, ...] = field(default=())
+    left_out: tuple[LeftOut, ...] = ()
 
     def locator(self, row: int, column: int) -> str:
         """The place of a cell: `Sheet!B7`, or `R7C2` where there are no sheets.
@@ -108,6 +121,7 @@ def choose_rows(table: Table, places: Sequence[int]) -> Table:
             unit=column.unit,
             kinds=[column.kinds[at] for at in places] if column.kinds is not None else None,
             formats=[column.formats[at] for at in places] if column.formats is not None else None,
+            time_format=column.time_format,
         )
         for column in table.columns
     )

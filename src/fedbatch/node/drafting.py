@@ -1,10 +1,12 @@
 """Drafts of mapping and agreement files: filled in as far as evidence goes, the rest as questions."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from fedbatch.errors import ConflictError, expectation
+from fedbatch.mapping.series import is_series
 from fedbatch.mapping.suggest import ColumnProposal, TableProposal, propose
 from fedbatch.mapping.tables import Table
 from fedbatch.node.home import Home
@@ -139,7 +141,7 @@ def draft_agreement(home: Home, partner: Partner, *, own_role: str, id_: str) ->
         cmo=home.settings.party if own_role == "CMO" else partner.party,
         today=home.clock.now()[:10],
     )
-    return head + _parameters(load_mappings(home)) + _rights()
+    return head + _agreed(load_mappings(home))
 
 
 def draft_alone(home: Home, maker: str, *, id_: str) -> str:
@@ -158,7 +160,11 @@ def draft_alone(home: Home, maker: str, *, id_: str) -> str:
         cmo=home.settings.party,
         today=home.clock.now()[:10],
     )
-    return head + _parameters(load_mappings(home)) + _rights()
+    return head + _agreed(load_mappings(home))
+
+
+def _agreed(mappings: list[Mapping]) -> str:
+    return _parameters(mappings) + _rights(mappings)
 
 
 def _parameters(mappings: list[Mapping]) -> str:
@@ -190,8 +196,10 @@ def _parameter(rule: MappingRule) -> str:
     return f"  - {{{', '.join(parts)}}}"
 
 
-def _rights() -> str:
-    types = ("product", "batch", "step", "lot", "transformation", "sample", "result", "finding")
+def _rights(mappings: Iterable[Mapping]) -> str:
+    types = ["product", "batch", "step", "lot", "transformation", "sample", "result", "finding"]
+    if any(is_series(mapping) for mapping in mappings):
+        types.insert(-1, "series")
     lines = ["rights:                          # what may cross; the default is nothing"]
     lines += [f"  - {{record_type: {name}}}" for name in types]
     return "\n".join(lines) + "\n"

@@ -7,7 +7,7 @@ import msgspec
 
 from fedbatch.errors import InputError
 from fedbatch.mapping.extract import extract
-from fedbatch.mapping.matching import difference, fingerprint, mapping_fingerprint
+from fedbatch.mapping.matching import difference, fits
 from fedbatch.mapping.series import extract_series, is_series
 from fedbatch.mapping.tables import Table
 from fedbatch.node.home import Home
@@ -141,7 +141,7 @@ def _read_points(
         if reading is None:
             continue
         table = reading.tables[0]
-        if mapping_fingerprint(mapping) == fingerprint(table):
+        if fits(table, mapping):
             return reading, [(table, mapping)]
     return None
 
@@ -168,8 +168,7 @@ def _read_fitting(
             (table, mapping)
             for table in reading.tables
             for mapping in mappings
-            if mapping_fingerprint(mapping) == fingerprint(table)
-            and (mapping.layout == layout or layout == TableLayout())
+            if fits(table, mapping) and (mapping.layout == layout or layout == TableLayout())
         ]
         if fitting:
             return reading, fitting

@@ -30,7 +30,7 @@ from fedbatch.standard.rulebook import finding
 from fedbatch.standard.units import UnitTable
 from fedbatch.standard.values import Correction, ObjectReference, Provenance
 
-__all__ = ["SeriesSharing", "Stretch"]
+__all__ = ["SeriesSharing", "Stretch", "overlaps"]
 
 FOREVER = 1 << 62
 
@@ -120,7 +120,7 @@ class SeriesSharing:
         told = [
             item
             for item in sealed
-            if _overlaps(item.record, stretch)
+            if overlaps(item.record, stretch)
             # Of an open window nobody knows yet whether it holds to the end of the stretch.
             and not (stretch.is_open and micros(item.record.to) > stretch.to)
         ]
@@ -340,7 +340,8 @@ def _renamed(block: Block, columns: dict[str, tuple[str, Converter]]) -> Block:
     return merge([whole, *besides]) if besides else whole
 
 
-def _overlaps(record: records.Sealed, stretch: Stretch) -> bool:
+def overlaps(record: records.Sealed, stretch: Stretch) -> bool:
+    """Whether a sealed stretch may hold points of a batch's stretch."""
     return micros(record.first) < stretch.to and micros(record.last) >= stretch.from_
 
 

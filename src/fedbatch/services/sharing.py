@@ -23,7 +23,8 @@ from fedbatch.rules.windows import Told, Window, agreed_windows, batch_at
 from fedbatch.series.instants import micros
 from fedbatch.services.numbering import PARTNER_SYSTEM, journal_batches
 from fedbatch.services.posting import Ledgering, Post
-from fedbatch.services.series_sharing import SeriesSharing, Stretch
+from fedbatch.services.series_intake import sealed_of
+from fedbatch.services.series_sharing import SeriesSharing, Stretch, overlaps
 from fedbatch.services.transcribed import Transcribed
 from fedbatch.standard import records
 from fedbatch.standard.agreements import AgreedParameter, AgreedProduct, AgreementBody, Right
@@ -727,8 +728,8 @@ class _Work:
 
     def _share_series(self) -> None:
         """Sealed stretches of series; a series has one value status, and it stays provisional."""
-        rights = any(right.record_type == "series" for right in self.body.rights)
-        if not rights or not status_reaches(None, self.body.status_policy.send_from):
+        if reason := self._why_no_series():
+            self._count_series(reason)
             return
         sharing = self.sharing
         work = SeriesSharing(
@@ -759,6 +760,29 @@ class _Work:
         self.plan.destroyed += work.destroyed
         self.plan.findings += work.findings
         self.plan.skipped.update({k: v for k, v in work.counts.items() if k != "sealed"})
+
+    def _why_no_series(self) -> str:
+        """Why no series at all is shared, "" where series may be."""
+        if all(right.record_type != "series" for right in self.body.rights):
+            return "series with all their points: the agreement's rights name no `series`"
+        least = self.body.status_policy.send_from
+        if not status_reaches(None, least):
+            return (
+                f"series with all their points: they stay provisional, and `send_from` is {least}"
+            )
+        return ""
+
+    def _count_series(self, reason: str) -> None:
+        """Count the series of this agreement's own batches; of no other's is anything said."""
+        sealed = sealed_of(self.sharing.journal)
+        for head, entry in self.sharing.journal.standing(("series",)):
+            stretches = self._stretches(msgspec.json.decode(bytes(entry.data), type=JournalSeries))
+            told = sealed.get(head.key[0])
+            is_here = told is None or any(
+                overlaps(item.record, stretch) for item in told for stretch in stretches
+            )
+            if stretches and is_here:
+                self.plan.skipped[reason] += 1
 
     def _share_derived(self) -> None:
         """Post what the agreement derives from series that were posted before."""

@@ -99,8 +99,8 @@ def read_columns(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -
 
 
 def _of_parquet(loaded: Loaded, bounds: Bounds) -> Reading:
-    columns = parquet.columns_of(loaded, bounds)
-    rows = columns[0].rows if columns else 0
+    found = parquet.read_parquet(loaded, bounds)
+    rows = found.rows
     table = Table(
         sheet="",
         scheme="row_column",
@@ -109,16 +109,19 @@ def _of_parquet(loaded: Loaded, bounds: Bounds) -> Reading:
         rows=range(2, rows + 2),
         columns=tuple(
             Column(
-                index=index,
+                index=column.index,
                 header=column.name,
                 texts=ArrowTexts(rows, column.texts),
                 numbers=column.numbers,
+                time_format=column.time_format,
             )
-            for index, column in enumerate(columns)
+            for column in found.columns
         ),
+        findings=found.findings,
+        left_out=found.left_out,
     )
     file = SourceFile(name=loaded.name, size_bytes=len(loaded.content), sha256=loaded.sha256)
-    return Reading(file=file, tables=(table,), findings=())
+    return Reading(file=file, tables=(table,), findings=found.findings)
 
 
 def _is_utf8(content: bytes) -> bool:

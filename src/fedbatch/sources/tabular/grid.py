@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fedbatch.mapping.tables import CellKind, Scheme, column_letters
+from fedbatch.mapping.tables import CellKind, LeftOut, Scheme, column_letters
+from fedbatch.standard.findings import Finding
 
 __all__ = ["Grid", "Span"]
 
@@ -25,7 +26,9 @@ class Grid:
     `rows[i]` holds the texts of source row i + 1, each row as long as it came; `kinds` and
     `formats` have the same shape. Keys of `formulas`, `undated`: (1-based row, 0-based column).
     `layout_evidence` says what the reader had to detect. `is_cut` is true of a file that breaks off
-    inside a quoted cell or a character, `is_ended` if its last line has a line end.
+    inside a quoted cell or a character, `is_ended` if its last line has a line end. `time_formats`:
+    by 0-based column the format of its texts where the file says that they are times. `left_out`,
+    `findings`: columns that have no texts, and what else the reader found.
     """
 
     rows: Sequence[Sequence[str]]
@@ -43,6 +46,9 @@ class Grid:
     is_cut: bool = False
     is_ended: bool = True
     are_errors_visible: bool = True
+    time_formats: Mapping[int, str] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def locator(self, row: int, column: int) -> str:
         """The place of a cell, spelt as `Table.locator` spells it."""

@@ -89,7 +89,8 @@ def cut(grid: Grid, layout: Layout, name: str) -> Table:
         rows=numbers,
         columns=columns,
         hidden_rows=grid.hidden_rows.intersection(numbers),
-        findings=log.findings(),
+        findings=(*grid.findings, *log.findings()),
+        left_out=grid.left_out,
     )
 
 
@@ -348,6 +349,7 @@ def build_columns(grid: Grid, cuts: Cuts, numbers: Sequence[int]) -> tuple[Colum
             unit=grid.text(cuts.unit_row, index) if cuts.unit_row else "",
             kinds=telling(kinds[index]) if kinds else None,
             formats=formats[index] if formats else None,
+            time_format=grid.time_formats.get(index, ""),
         )
         for index in range(width)
         if grid.text(cuts.header_row, index) or groups.get(index) or any(texts[index])

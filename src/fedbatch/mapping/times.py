@@ -7,7 +7,7 @@ from typing import Literal
 
 from fedbatch.standard.values import Precision, Time
 
-__all__ = ["TimeProblem", "TimeReader", "check_format", "render_instant"]
+__all__ = ["YEARS", "TimeProblem", "TimeReader", "check_format", "render_instant"]
 
 # From coarse to fine: the finest directive that a format holds is its precision.
 _PRECISIONS: tuple[tuple[str, Precision], ...] = (
@@ -26,7 +26,8 @@ _PRECISIONS: tuple[tuple[str, Precision], ...] = (
     ("%y", "year"),
 )
 _DIRECTIVES = frozenset("YymdjBbHIMSfpzT%")
-_FIRST_YEAR, _LAST_YEAR = 1901, 9998
+# The first and the last year in which a date is meant.
+YEARS = (1901, 9998)
 _MINUTE = timedelta(minutes=1)
 
 
@@ -110,6 +111,7 @@ class TimeReader:
         if self.month_names and ("%b" in form or "%B" in form):
             text = self._with_month_number(text)
             form = form.replace("%b", "%m").replace("%B", "%m")
+        form = form.replace("%T", "%H:%M:%S")
         try:
             return datetime.strptime(text, form)  # noqa: DTZ007 - the zone is attached below
         except ValueError:
@@ -154,7 +156,7 @@ def _is_a_date(moment: datetime) -> bool:
 
     Known are 0001-01-01, 1899-12-30 and -31, 1900-01-00 and -01, and 9999-12-31.
     """
-    return _FIRST_YEAR <= moment.year <= _LAST_YEAR
+    return YEARS[0] <= moment.year <= YEARS[1]
 
 
 def _precision_of(form: str) -> Precision:

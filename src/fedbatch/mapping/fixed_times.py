@@ -1,8 +1,8 @@
 """Times at fixed places of their texts, a column at once.
 
 Once it is known how wide each part of a format is, it is known where each part stands; of most columns
-one such layout reads every text. What is read here is what `strptime` reads, days that the calendar
-does not have left out; what no layout fits is left to whoever reads text by text.
+one such layout reads every text. What is read here is what `TimeReader` reads; what no layout fits is
+left to whoever reads text by text.
 """
 
 import re
@@ -31,8 +31,8 @@ _WIDTHS: dict[str, tuple[int, ...]] = {
     "y": (2,),
     "b": (3,),
     "p": (2,),
-    "f": (3, 6, 1, 2, 4, 5),
-    "z": (1, 6, 5),
+    "f": (3, 6, 9, 1, 2, 4, 5, 7, 8),
+    "z": (1, 6, 5, 3),
     **dict.fromkeys("mdHIMS", (2, 1)),
 }
 _DIGITS = frozenset("YymdHIMSf")
@@ -214,10 +214,14 @@ class _Layout:
 
     def _fraction(self) -> Integers:
         _, width = self.places.get("f", (0, 0))
-        return np.asarray(self._number("f") * 10 ** (6 - width), dtype=np.int64)
+        part = self._number("f")
+        return np.asarray(
+            part * 10 ** (6 - width) if width < 6 else part // 10 ** (width - 6),  # noqa: PLR2004 - µs
+            dtype=np.int64,
+        )
 
     def _offset(self) -> Integers:
-        """What a stated offset is ahead of UTC: `Z`, `+02:00`, `+0200`."""
+        """What a stated offset is ahead of UTC: `Z`, `+02:00`, `+0200`, `+02`."""
         if "z" not in self.places:
             return np.zeros(len(self.matrix), dtype=np.int64)
         start, width = self.places["z"]
@@ -226,7 +230,7 @@ class _Layout:
             self.reads &= sign == ord("Z")
             return np.zeros(len(self.matrix), dtype=np.int64)
         hours = self._digits(start + 1, 2)
-        minutes = self._digits(start + width - 2, 2)
+        minutes = self._digits(start + width - 2, 2) if width > 3 else np.zeros_like(hours)  # noqa: PLR2004 - +02
         if width == 6:  # noqa: PLR2004 - +02:00
             self.reads &= self.matrix[:, start + 3] == ord(":")
         self.reads &= (sign == ord("+")) | (sign == ord("-"))

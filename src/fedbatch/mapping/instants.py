@@ -10,8 +10,9 @@ from datetime import datetime, timedelta, tzinfo
 
 import numpy as np
 
+from fedbatch.mapping.counted_times import COUNTED, read_counts
 from fedbatch.mapping.fixed_times import NO_TIME, Micros, read_fixed
-from fedbatch.mapping.times import YEARS, TimeProblem, TimeReader
+from fedbatch.mapping.times import YEARS, TimeProblem, TimeReader, tells_offset
 from fedbatch.series.arrow import Texts
 from fedbatch.series.instants import micros
 from fedbatch.standard.values import Time
@@ -48,15 +49,21 @@ def _read_quickly(texts: Texts, forms: Sequence[str], zone: tzinfo) -> Micros:
     found = np.full(len(texts), NO_TIME, dtype=np.int64)
     doubtful = np.zeros(len(texts), dtype=np.bool_)
     for form in forms:
-        times = read_fixed(texts, form.replace("%T", "%H:%M:%S"), YEARS)
+        times = _read_one(texts, form)
         if times is None:
             return np.full(len(texts), NO_TIME, dtype=np.int64)
-        if "%z" not in form:
+        if not tells_offset(form):
             times = _placed(times, zone)
         doubtful |= (found != NO_TIME) & (times != NO_TIME) & (found != times)
         found = np.where(found == NO_TIME, times, found)
     found[doubtful] = NO_TIME
     return found
+
+
+def _read_one(texts: Texts, form: str) -> Micros | None:
+    if form in COUNTED:
+        return read_counts(texts, form, YEARS)
+    return read_fixed(texts, form.replace("%T", "%H:%M:%S"), YEARS)
 
 
 def _placed(local: Micros, zone: tzinfo) -> Micros:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fedbatch.mapping.counted_times import COUNTED, read_counts
 from fedbatch.mapping.fixed_times import NO_TIME, read_fixed
 from fedbatch.mapping.instants import read_instants
 from fedbatch.mapping.times import YEARS, TimeProblem, TimeReader
@@ -83,6 +85,8 @@ ODD = (
     "2026-05-04t06:00:00.5+02:00",
     "2026-05-04T06:00:00.5+24:00",
     "2026-05-04T06:00:00.1234567Z",
+    "2026-05-04T06:00:00.123456789+02",
+    "2026-05-04T06:00:00.1234567890Z",
     "2026-05-04T06:00:00.-5Z",
     "31/4/2026 6:00",
     "4/5/2026 6:00",
@@ -187,3 +191,36 @@ def test_a_time_of_day_in_one_directive_is_read(form: str) -> None:
     assert not problems
     assert instant_text(int(found[0])) == "2026-05-04T06:00:00Z"
     assert not isinstance(reader.read("2026-05-04 06:00:00"), TimeProblem)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from([*COUNTED]),
+    st.lists(st.decimals(0, 60_000, places=11), min_size=1, max_size=8),
+    st.integers(0, 11),
+)
+def test_columns_of_counts_are_read_as_each_text_alone(
+    form: str, days: list[Decimal], places: int
+) -> None:
+    reader = TimeReader(
+        formats=(form,), zone=ZoneInfo("Europe/Zurich"), zone_name="Z", zone_basis="configured"
+    )
+    counting = COUNTED[form]
+    one = 86_400_000_000_000 // counting.ns
+    texts = [f"{round(day * one, places):f}" for day in days]
+    texts += [f"{day * one:.0f}" for day in days]
+    texts += ["", "x", "5", "46083,25", "1e5", " 46083 ", "9" * 19, "46083.1234567890123456"]
+    found, problems = read_instants(pa.array(texts), reader)
+    for row, text in enumerate(texts):
+        alone = reader.read(text)
+        told = problems.get(row) or instant_text(int(found[row]))
+        assert told == (alone if isinstance(alone, TimeProblem) else alone.instant), text
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [("unix_s", "1772439330.25"), ("unix_ms", "1772439330250"), ("serial_1900", "46083.34409722")],
+)
+def test_whole_columns_of_counts_are_read_at_once(form: str, text: str) -> None:
+    assert NO_TIME not in read_counts(pa.array([text] * 50), form, YEARS)
+    assert {*read_counts(pa.array([f"{text}x", "0.5e3"]), form, YEARS).tolist()} == {NO_TIME}

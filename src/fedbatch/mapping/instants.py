@@ -1,36 +1,28 @@
-"""Columns of texts to instants: the plain formats at once, all others by the reader, text by text.
+"""Columns of texts to instants: what stands at fixed places at once, all else by the reader, text by text.
 
 Equal to `TimeReader` in what it reads and in what it holds back; only faster. An IANA zone is asked
 at the ends of each day that occurs, and at its quarters of an hour where the ends differ: clocks
 change at quarters, and no zone has ever changed them twice within three days (tz database 2026f).
 """
 
-import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbatch.mapping.times import TimeProblem, TimeReader
-from fedbatch.series.arrow import Texts, arrow, compute, flags_of, integers_of
+from fedbatch.mapping.counted_times import COUNTED, read_counts
+from fedbatch.mapping.fixed_times import NO_TIME, Micros, read_fixed
+from fedbatch.mapping.times import YEARS, TimeProblem, TimeReader, tells_offset
+from fedbatch.series.arrow import Texts
 from fedbatch.series.instants import micros
 from fedbatch.standard.values import Time
 
 __all__ = ["NO_TIME", "Micros", "read_instants"]
 
-# Where there is no instant; nothing real is as early.
-NO_TIME = int(np.iinfo(np.int64).min)
 _QUARTER_US = 15 * 60 * 1_000_000
 _DAY_QUARTERS = 96
-_PLAIN = re.compile(r"(%[YmdHMST]|[-/. T:])+", re.ASCII)
-# Parts of seconds; with `%z` those of UTC alone, which end with `Z`.
-_PARTED = re.compile(r"%Y-%m-%d([ T])%H:%M:%S\.%f(%z)?")
-_BETWEEN_AT, _POINT_AT, _PARTED_LEAST, _PARTED_MOST = 10, 19, 21, 26
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local times without a zone, until they are placed
 _CHECKED = 16
-# Beyond these years the reader itself says what is a date.
-_SURE_FROM, _SURE_TO = (micros(f"{year}-01-01T00:00:00Z") for year in (1902, 9998))
-Micros = npt.NDArray[np.int64]
 
 
 def read_instants(
@@ -45,43 +37,33 @@ def read_instants(
     """
     forms = (form,) if form else reader.formats
     found = np.full(len(texts), NO_TIME, dtype=np.int64)
-    if len(forms) == 1 and (parted := _PARTED.fullmatch(forms[0])):
-        found = _read_parted(texts, parted[1], None if parted[2] else reader.zone)
-    elif len(forms) == 1 and _PLAIN.fullmatch(forms[0]):
-        found = _read_plain(texts, forms[0], reader.zone)
-    found = np.where((found >= _SURE_FROM) & (found < _SURE_TO), found, NO_TIME)
-    if not _agrees(texts, found, reader, form):
-        found = np.full(len(texts), NO_TIME, dtype=np.int64)
+    if not (reader.month_names and any("%b" in item or "%B" in item for item in forms)):
+        found = _read_quickly(texts, forms, reader.zone)
+        if not _agrees(texts, found, reader, form):
+            found = np.full(len(texts), NO_TIME, dtype=np.int64)
     return found, _read_rest(texts, found, reader, form)
 
 
-def _read_plain(texts: Texts, form: str, zone: tzinfo) -> Micros:
-    trimmed = compute.utf8_trim_whitespace(texts)
-    form = form.replace("%T", "%H:%M:%S")
-    parsed = compute.strptime(trimmed, format=form, unit="us", error_is_null=True)
-    return _placed(integers_of(compute.fill_null(parsed.cast(arrow.int64()), NO_TIME)), zone)
+def _read_quickly(texts: Texts, forms: Sequence[str], zone: tzinfo) -> Micros:
+    """What one format alone reads, or several read alike; none where a format must be read by text."""
+    found = np.full(len(texts), NO_TIME, dtype=np.int64)
+    doubtful = np.zeros(len(texts), dtype=np.bool_)
+    for form in forms:
+        times = _read_one(texts, form)
+        if times is None:
+            return np.full(len(texts), NO_TIME, dtype=np.int64)
+        if not tells_offset(form):
+            times = _placed(times, zone)
+        doubtful |= (found != NO_TIME) & (times != NO_TIME) & (found != times)
+        found = np.where(found == NO_TIME, times, found)
+    found[doubtful] = NO_TIME
+    return found
 
 
-def _read_parted(texts: Texts, between: str, zone: tzinfo | None) -> Micros:
-    """Times with one to six digits behind the point of their seconds, in UTC where no zone is given.
-
-    All others stay without.
-    """
-    end = "" if zone is not None else "Z"
-    trimmed = compute.utf8_trim_whitespace(texts)
-    length = integers_of(compute.binary_length(trimmed)) - len(end)
-    fits = (length >= _PARTED_LEAST) & (length <= _PARTED_MOST)
-    fits &= integers_of(compute.find_substring(trimmed, ".")) == _POINT_AT
-    fits &= integers_of(compute.find_substring(trimmed, between)) == _BETWEEN_AT
-    if end:
-        fits &= flags_of(compute.ends_with(trimmed, end))
-    kept = compute.if_else(arrow.array(fits), trimmed, arrow.scalar(None, arrow.string()))
-    try:
-        parsed = compute.cast(kept, arrow.timestamp("us", "UTC" if end else None))
-    except arrow.ArrowInvalid:
-        return np.full(len(texts), NO_TIME, dtype=np.int64)
-    local = integers_of(compute.fill_null(parsed.cast(arrow.int64()), NO_TIME))
-    return local if zone is None else _placed(local, zone)
+def _read_one(texts: Texts, form: str) -> Micros | None:
+    if form in COUNTED:
+        return read_counts(texts, form, YEARS)
+    return read_fixed(texts, form.replace("%T", "%H:%M:%S"), YEARS)
 
 
 def _placed(local: Micros, zone: tzinfo) -> Micros:

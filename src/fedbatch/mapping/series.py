@@ -20,7 +20,7 @@ from fedbatch.mapping.instants import NO_TIME, Micros, read_instants
 from fedbatch.mapping.matching import assign_rules, rows_meant
 from fedbatch.mapping.tables import Column as TableColumn
 from fedbatch.mapping.tables import SourceFile, Table
-from fedbatch.mapping.times import TimeProblem, TimeReader
+from fedbatch.mapping.times import TimeProblem, TimeReader, is_fine
 from fedbatch.series.arrow import Texts, arrow, compute, integers_of, one_array, rows_of
 from fedbatch.series.blocks import (
     Block,
@@ -254,6 +254,11 @@ class _Work:
             )
         return np.where(is_known, starts + spans, NO_TIME)
 
+    def _time_formats(self) -> tuple[str, ...]:
+        """The formats in which rows say their times: the column's own, else the mapping's."""
+        own = [rule.time_format for _, rule in self.assigned if rule.field == "observed_at"]
+        return tuple(filter(None, own)) or self.mapping.time_formats
+
     def _reader(self) -> TimeReader:
         mapping = self.mapping
         return TimeReader(
@@ -440,7 +445,7 @@ class _Work:
             clock=Clock(
                 zone=mapping.zone,
                 zone_basis=mapping.zone_basis,
-                precision="microsecond" if "%f" in " ".join(mapping.time_formats) else "second",
+                precision="microsecond" if any(map(is_fine, self._time_formats())) else "second",
                 clock_offset=mapping.clock_offset,
             ),
         )

@@ -1,13 +1,26 @@
-"""Texts to times, under declared formats and a zone; an ambiguous one is held back, never guessed (S13)."""
+"""Texts to times, under declared formats and a zone; an ambiguous one is held back, never guessed (S13).
+
+A format is one of `strptime`, or names a count (`unix_ms`, `serial_1900`). Seconds may have nine decimals;
+an instant has six, and the text keeps the rest. An offset may be of hours alone (`+02`).
+"""
 
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal
 
+from fedbatch.mapping.counted_times import COUNTED, count_precision, read_count
 from fedbatch.standard.values import Precision, Time
 
-__all__ = ["TimeProblem", "TimeReader", "check_format", "render_instant"]
+__all__ = [
+    "YEARS",
+    "TimeProblem",
+    "TimeReader",
+    "check_format",
+    "is_fine",
+    "render_instant",
+    "tells_offset",
+]
 
 # From coarse to fine: the finest directive that a format holds is its precision.
 _PRECISIONS: tuple[tuple[str, Precision], ...] = (
@@ -26,8 +39,11 @@ _PRECISIONS: tuple[tuple[str, Precision], ...] = (
     ("%y", "year"),
 )
 _DIRECTIVES = frozenset("YymdjBbHIMSfpzT%")
-_FIRST_YEAR, _LAST_YEAR = 1901, 9998
+# The first and the last year in which a date is meant.
+YEARS = (1901, 9998)
 _MINUTE = timedelta(minutes=1)
+_BEYOND_MICROSECONDS = re.compile(r"([.,:]\d{6})\d{1,3}(?!\d)", re.ASCII)
+_HOURS_ALONE = re.compile(r"[+-]\d\d", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +56,22 @@ class TimeProblem:
 
 def check_format(form: str) -> str | None:
     """What is wrong with a time format, or None."""
+    if form in COUNTED:
+        return None
     unknown = [item for item in re.findall(r"%(.)", form) if item not in _DIRECTIVES]
     if unknown:
         return f"%{unknown[0]} is no directive; known are {' '.join('%' + d for d in sorted(_DIRECTIVES))}"
     return _what_lacks(set(re.findall(r"%(.)", form)))
+
+
+def tells_offset(form: str) -> bool:
+    """Whether times of a format say themselves what they are ahead of UTC."""
+    return "%z" in form or (form in COUNTED and not COUNTED[form].is_of_days)
+
+
+def is_fine(form: str) -> bool:
+    """Whether times of a format are finer than a second."""
+    return "%f" in form or (form in COUNTED and COUNTED[form].precision != "second")
 
 
 def _what_lacks(given: set[str]) -> str | None:
@@ -107,11 +135,17 @@ class TimeReader:
         return f"a time like {wanted}" if wanted else "a time format in the mapping"
 
     def _moment(self, text: str, form: str) -> datetime | None:
+        if form in COUNTED:
+            return read_count(text, form)
         if self.month_names and ("%b" in form or "%B" in form):
             text = self._with_month_number(text)
             form = form.replace("%b", "%m").replace("%B", "%m")
+        if "%f" in form:
+            text = _BEYOND_MICROSECONDS.sub(r"\1", text)
+        if form.endswith("%z") and _HOURS_ALONE.fullmatch(text[-3:]):
+            text += "00"
         try:
-            return datetime.strptime(text, form)  # noqa: DTZ007 - the zone is attached below
+            return datetime.strptime(text, form.replace("%T", "%H:%M:%S"))  # noqa: DTZ007 - the zone is attached below
         except ValueError:
             return None
 
@@ -128,7 +162,7 @@ class TimeReader:
         if moment.tzinfo is not None:
             return self._time(text, form, moment, stated=True)
         local = moment.replace(tzinfo=self.zone)
-        precision = _precision_of(form)
+        precision = _precision_of(text, form)
         if precision not in {"year", "month", "day"}:
             problem = _clock_change(local, self.zone_name)
             if problem is not None:
@@ -144,7 +178,7 @@ class TimeReader:
             text=text,
             zone=zone,
             zone_basis="stated" if stated else self.zone_basis,
-            precision=_precision_of(form),
+            precision=_precision_of(text, form),
             clock_offset=self.clock_offset,
         )
 
@@ -154,10 +188,12 @@ def _is_a_date(moment: datetime) -> bool:
 
     Known are 0001-01-01, 1899-12-30 and -31, 1900-01-00 and -01, and 9999-12-31.
     """
-    return _FIRST_YEAR <= moment.year <= _LAST_YEAR
+    return YEARS[0] <= moment.year <= YEARS[1]
 
 
-def _precision_of(form: str) -> Precision:
+def _precision_of(text: str, form: str) -> Precision:
+    if form in COUNTED:
+        return count_precision(text, form)
     return next((name for item, name in _PRECISIONS if item in form), "year")
 
 

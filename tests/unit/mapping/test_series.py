@@ -1,5 +1,7 @@
 """Rows of series that gave no point: each is counted once, whatever it is held back for."""
 
+import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,6 +42,28 @@ LONG = mapping(
     MappingRule(tag="NOISE", ignored="nobody needs it"),
     shape="long",
 )
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "precision"),
+    [
+        ("%Y-%m-%d %H:%M:%S", "2026-02-01 06:00:00", "second"),
+        ("%Y-%m-%dT%H:%M:%S.%f%z", "2026-02-01T06:00:00.5Z", "microsecond"),
+        ("unix_ms", "1769925600500", "microsecond"),
+        ("unix_s", "1769925600", "second"),
+    ],
+)
+def test_a_series_clock_is_as_fine_as_the_format_of_its_column_of_times(
+    form: str, text: str, precision: str
+) -> None:
+    own = MappingRule(header="Time", field="observed_at", time_format=form)
+    rules = tuple(own if rule.header == "Time" else rule for rule in WIDE.rules)
+    told = msgspec.structs.replace(WIDE, rules=rules)
+    source = table(column("Time", text), column("Batch", "B1"), column("Speed", "1.5"))
+    (draft,) = extract_series(source, FILE, told, GROUND).drafts
+    assert draft.series.clock is not None
+    assert draft.series.clock.precision == precision
+    assert extract_series(source, FILE, told, GROUND).rows_held_back == 0
 
 
 @settings(max_examples=60)

@@ -78,10 +78,57 @@ def test_the_text_is_kept_with_its_blanks() -> None:
     ("2026-03-02T08:15:00+02:00", "+02:00", "2026-03-02T06:15:00Z"),
     ("2026-03-02T08:15:00-0500", "-05:00", "2026-03-02T13:15:00Z"),
     ("2026-03-02T08:15:00Z", "+00:00", "2026-03-02T08:15:00Z"),
+    ("2026-03-02T08:15:00+02", "+02:00", "2026-03-02T06:15:00Z"),
 ])  # fmt: skip
 def test_a_stated_offset_is_the_zone(text: str, zone: str, instant: str) -> None:
     found = read(text, "%Y-%m-%dT%H:%M:%S%z")
     assert (found.zone, found.zone_basis, found.instant) == (zone, "stated", instant)
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "instant"),
+    [
+        ("2026-03-02T08:15:30.123456789Z", "%Y-%m-%dT%H:%M:%S.%f%z", "2026-03-02T08:15:30.123456Z"),
+        ("2026-03-02 08:15:30,1239999", "%Y-%m-%d %H:%M:%S,%f", "2026-03-02T07:15:30.123999Z"),
+        ("02.03.2026 08:15:30.5", "%d.%m.%Y %H:%M:%S.%f", "2026-03-02T07:15:30.5Z"),
+    ],
+)
+def test_seconds_may_have_nine_decimals_of_which_an_instant_has_six(
+    text: str, form: str, instant: str
+) -> None:
+    found = read(text, form)
+    assert (found.instant, found.text, found.precision) == (instant, text, "microsecond")
+    assert problem(f"{text}0123456789", form).rule == "time.format"
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "instant", "zone", "precision"),
+    [
+        ("1772439330", "unix_s", "2026-03-02T08:15:30Z", "+00:00", "second"),
+        ("1772439330.25", "unix_s", "2026-03-02T08:15:30.25Z", "+00:00", "microsecond"),
+        ("1772439330250", "unix_ms", "2026-03-02T08:15:30.25Z", "+00:00", "millisecond"),
+        ("1772439330250001", "unix_us", "2026-03-02T08:15:30.250001Z", "+00:00", "microsecond"),
+        ("1772439330250001999", "unix_ns", "2026-03-02T08:15:30.250001Z", "+00:00", "microsecond"),
+        ("46083.34409722222", "serial_1900", "2026-03-02T07:15:30Z", "Europe/Ljubljana", "millisecond"),
+        ("46083,5", "serial_1900", "2026-03-02T11:00:00Z", "Europe/Ljubljana", "millisecond"),
+        ("44621.5", "serial_1904", "2026-03-02T11:00:00Z", "Europe/Ljubljana", "millisecond"),
+    ],
+)  # fmt: skip
+def test_a_count_of_a_declared_kind_is_a_time(
+    text: str, form: str, instant: str, zone: str, precision: str
+) -> None:
+    found = read(text, form)
+    assert (found.instant, found.zone, found.precision) == (instant, zone, precision)
+    assert (found.text, check_format(form)) == (text, None)
+
+
+@pytest.mark.parametrize("form", ["unix_s", "unix_ms", "serial_1900"])
+@pytest.mark.parametrize("text", ["", "-5", "1e9", "1.772.439", "0x10", "soon", "9" * 19, "0"])
+def test_what_is_no_count_of_a_year_that_is_meant_is_no_time(form: str, text: str) -> None:
+    if (form, text) in {("unix_s", "0"), ("unix_ms", "0")}:
+        assert read(text, form).instant == "1970-01-01T00:00:00Z"
+    else:
+        assert problem(text, form).rule == "time.format"
 
 
 def test_the_sources_own_month_names_are_read() -> None:
@@ -234,6 +281,8 @@ def test_a_declared_clock_error_is_kept_and_never_applied() -> None:
         ("%Y-%m-%d %I:%M", "no %p"),
         ("%Y-%W", "no directive"),
         ("%c", "no directive"),
+        ("unix", "no year"),
+        ("serial_1905", "no year"),
     ],
 )
 def test_a_format_that_would_make_a_reader_guess_is_refused(form: str, wrong: str | None) -> None:

@@ -270,6 +270,14 @@ class JournalStore(Protocol):
         """The newest version of every record, of some types or all."""
         ...
 
+    def find_head(self, type_: str, key: tuple[str, ...]) -> JournalHead | None:
+        """The newest version of one record, or None."""
+        ...
+
+    def newest_record(self) -> int:
+        """The index of the newest entry that is no point; -1 where there is none."""
+        ...
+
     def standing(self, types: Sequence[str]) -> list[tuple[JournalHead, JournalEntry]]:
         """Every record of some types that was not taken back, in the order of the journal."""
         ...

@@ -166,7 +166,7 @@ def test_an_export_whose_rows_are_longer_from_the_first_is_refused_whole(made: L
 
 def live(made: Link, name: str = "live.csv") -> tuple[Follower, Path]:
     """The press's mapping as that of a growing file."""
-    (mapping,) = load_mappings(made.cmo.home)
+    (mapping,) = (item for item in load_mappings(made.cmo.home) if item.source == "press")
     changed = msgspec.structs.replace(mapping, precedence="live", source="press-live")
     confirm_mapping(made.cmo.home, changed, made.cmo.person)
     path = press_file(made, line("06:00:00"), name=name)

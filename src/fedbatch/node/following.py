@@ -18,7 +18,7 @@ from fedbatch.node.importing import (
     load_mappings,
     tells_units,
 )
-from fedbatch.node.posting import share
+from fedbatch.node.posting import Sharer
 from fedbatch.ports import AuditNote, Followed, ImportRow, Person
 from fedbatch.services.checking import live_findings
 from fedbatch.services.intake import IntakeReport, entries_of
@@ -79,6 +79,7 @@ class Follower:
         self._tags_of_units: dict[Path, list[str]] = {}
         self._live_intake = LiveIntake(home.journal, home.journal_objects)
         self._ahead: set[tuple[str, ...]] = set()
+        self._sharers: dict[str, Sharer] = {}
 
     def learn(self) -> None:
         """Read the confirmed mappings again."""
@@ -97,8 +98,9 @@ class Follower:
             except InputError as error:
                 # A file being written, or one nobody has mapped yet, holds no other up.
                 turn.refused[path.name] = f"{error} [{error.code}]"
-        if turn.points:
+        if turn.points and self._live_intake.is_due():
             turn.sealed = self.seal()
+            self._live_intake.note_sealed()
         if self.shares:
             turn.posted = self._share(turn)
         return turn
@@ -306,7 +308,9 @@ class Follower:
         posted = 0
         for known in self.home.node.agreements():
             try:
-                shared = share(self.home, known, self.person, dry_run=False)
+                if known.agreement not in self._sharers:
+                    self._sharers[known.agreement] = Sharer(self.home, known, self.person)
+                shared = self._sharers[known.agreement].share()
                 posted += shared.posted
                 turn.disputes += shared.plan.findings
             except FedbatchError as error:

@@ -120,9 +120,23 @@ def entries_of(
     extraction: Extraction, file: SourceFile, mapping: Mapping, intake: Intake
 ) -> list[NewJournalEntry]:
     """Entries for what an extraction says anew, for a source that is read on and on."""
-    work = _Work(file=file, mapping=mapping, intake=intake, reason="the source says otherwise")
-    work.sort(extraction, ())
+    work = _Work(
+        file=file,
+        mapping=mapping,
+        intake=intake,
+        reason="the source says otherwise",
+        heads=_heads_of(extraction.drafts, intake.journal),
+    )
+    work.enter(extraction.drafts)
     return work.entries
+
+
+def _heads_of(
+    drafts: Sequence[Draft], journal: JournalStore
+) -> dict[tuple[str, tuple[str, ...]], JournalHead]:
+    """What a journal has of a few drafts: a source that grows asks every second."""
+    found = {(draft.type, draft.key): journal.find_head(draft.type, draft.key) for draft in drafts}
+    return {name: head for name, head in found.items() if head is not None}
 
 
 def preview(
@@ -137,7 +151,15 @@ def preview(
 class _Work:
     """One file on its way into the journal."""
 
-    def __init__(self, *, file: SourceFile, mapping: Mapping, intake: Intake, reason: str) -> None:
+    def __init__(
+        self,
+        *,
+        file: SourceFile,
+        mapping: Mapping,
+        intake: Intake,
+        reason: str,
+        heads: dict[tuple[str, tuple[str, ...]], JournalHead] | None = None,
+    ) -> None:
         self.file = file
         self.mapping = mapping
         self.intake = intake
@@ -146,7 +168,7 @@ class _Work:
         self.import_id = intake.ids.fresh("import")
         self.report = IntakeReport(file=file.name, mapping=mapping.source)
         self.entries: list[NewJournalEntry] = []
-        self.heads = intake.journal.heads()
+        self.heads = intake.journal.heads() if heads is None else heads
 
     def run(self, extraction: Extraction, findings: Sequence[Finding]) -> IntakeReport:
         items, closed = self.sort(extraction, findings)
@@ -161,9 +183,7 @@ class _Work:
         report.cells = extraction.cells
         report.ignored = extraction.ignored
         report.findings = [*findings, *extraction.findings, *self._vanished(extraction.row_keys)]
-        held = [*extraction.held]
-        for draft in extraction.drafts:
-            held += self._enter(draft)
+        held = [*extraction.held, *self.enter(extraction.drafts)]
         report.findings += [item.finding for item in held]
         items = self._items(held)
         closed = self._closed(extraction.drafts)
@@ -200,6 +220,10 @@ class _Work:
         )
 
     # ---- one draft
+
+    def enter(self, drafts: Iterable[Draft]) -> list[HeldBack]:
+        """Enter drafts; what of them is held back."""
+        return [item for draft in drafts for item in self._enter(draft)]
 
     def _enter(self, draft: Draft) -> list[HeldBack]:
         """Enter a draft as new, as next version, or not at all; what contradicts is held back."""

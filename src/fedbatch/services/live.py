@@ -41,6 +41,7 @@ __all__ = [
     "LivePoints",
     "LiveTold",
     "declared_series",
+    "find_series",
     "plain_series",
     "points_since",
     "seal",
@@ -104,6 +105,9 @@ class LiveIntake:
         self._journal, self._objects = journal, objects
         self._newest: dict[tuple[str, str], int] = {}
         self._known: set[str] = set()
+        # By series: up to when it may be sealed, and up to when that was tried.
+        self._limits: dict[str, int] = {}
+        self._tried: dict[str, int] = {}
 
     def take(
         self, drafts: Sequence[SeriesDraft], file: SourceFile, intake: Intake, source: str
@@ -117,8 +121,32 @@ class LiveIntake:
             records = encode_points(plain_series(series), block)
             told.entries += [_entry(record, intake, source) for record in records]
             told.points += count(block)
+            self._note_limit(series.series, block, micros(intake.clock.now()) + WRONG_US)
         told.entries = [*declaring.entries, *told.entries]
         return told
+
+    def is_due(self) -> bool:
+        """Whether points were taken that complete an hour, or that come late to one.
+
+        Always before the first call of `note_sealed`: nobody knows what an earlier run left.
+        """
+        return not self._tried or any(
+            limit > self._tried.get(name, 0) for name, limit in self._limits.items()
+        )
+
+    def note_sealed(self) -> None:
+        """What could be sealed was."""
+        self._tried = dict(self._limits)
+
+    def _note_limit(self, name: str, block: Block, ahead: int) -> None:
+        newest = _newest_before(block, ahead)
+        if newest is None:
+            return
+        limit = max(self._limits.get(name, 0), _seal_limit(newest, is_end=False))
+        if int(block.times[0]) < self._tried.get(name, 0):
+            # Late to what is sealed: that is done at once.
+            self._tried[name] = 0
+        self._limits[name] = limit
 
     def _told_anew(
         self, series: JournalSeries, block: Block, file: SourceFile, told: LiveTold
@@ -220,6 +248,14 @@ def declared_series(journal: JournalStore) -> dict[str, JournalSeries]:
         head.key[0]: msgspec.json.decode(bytes(entry.data), type=JournalSeries)
         for head, entry in journal.standing(("series",))
     }
+
+
+def find_series(journal: JournalStore, name: str) -> JournalSeries | None:
+    """A series of a journal as it stands, or None."""
+    head = journal.find_head("series", (name,))
+    if head is None or head.is_withdrawn:
+        return None
+    return msgspec.json.decode(bytes(journal.read(head.index).data), type=JournalSeries)
 
 
 # ---- sealing

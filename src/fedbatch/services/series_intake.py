@@ -128,12 +128,11 @@ class Declaring:
 
     def __init__(self, intake: Intake, source: str, file: SourceFile | None = None) -> None:
         self.intake, self.source, self.file = intake, source, file
-        self.heads = intake.journal.heads(("series",))
         self.entries: list[NewJournalEntry] = []
 
     def declare(self, draft: SeriesDraft) -> tuple[JournalSeries, Block]:
         """The series as the journal has it with what is new, and the block under its indexes."""
-        head = self.heads.get(("series", (draft.series.series,)))
+        head = self.intake.journal.find_head("series", (draft.series.series,))
         if head is None:
             self._enter(draft.series, None)
             return draft.series, draft.block

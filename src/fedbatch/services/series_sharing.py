@@ -17,7 +17,7 @@ from fedbatch.series.converting import Converter, make_converter
 from fedbatch.series.inline import decode_points, encode_points
 from fedbatch.series.instants import instant_text, micros
 from fedbatch.series.segments import points_hash, read_segment, write_segment
-from fedbatch.services.live import declared_series, plain_series, points_since
+from fedbatch.services.live import find_series, plain_series, points_since
 from fedbatch.services.posting import Post
 from fedbatch.services.series_intake import JOURNAL, SealedHead, sealed_of
 from fedbatch.services.side_by_side import side_by_side
@@ -68,22 +68,30 @@ class SeriesSharing:
     destroyed: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
 
-    def run_points(self, start: int) -> int:
-        """Plan the live points of the journal from an index on; the index to go on from.
+    def run_points(self, start: int, settled: int) -> tuple[int, int]:
+        """Plan the live points of the journal from an index on.
 
-        What no window or right covers yet is not waited for: it comes with the sealed stretch.
+        Returns:
+            the index to go on from, and the one to look again from if none is posted: of the first
+            points after `settled` (µs).
         """
         groups: dict[str, list[records.Points]] = {}
+        waiting: int | None = None
         for item in points_since(self.journal, start):
             groups.setdefault(item.record.series, []).append(item.record)
             start = item.index + 1
-        declared = declared_series(self.journal) if groups else {}
+            if waiting is None and micros(item.record.base) >= settled:
+                waiting = item.index
         for name, items in groups.items():
-            series = declared[name]
-            block = decode_points(plain_series(series), items)
-            for stretch in self.stretches(series):
-                self._share_points(series, stretch, block)
-        return start
+            series = find_series(self.journal, name)
+            if series is None:
+                continue
+            stretches = self.stretches(series)
+            if stretches:
+                block = decode_points(plain_series(series), items)
+                for stretch in stretches:
+                    self._share_points(series, stretch, block)
+        return start, start if waiting is None else waiting
 
     def _share_points(self, series: JournalSeries, stretch: Stretch, block: Block) -> None:
         part = between(block, stretch.from_, stretch.to)

@@ -16,7 +16,16 @@ from typing import TypeVar
 import msgspec
 
 from fedbatch.ledger.tree import leaf_hash
-from fedbatch.ports import Clock, HeldItem, Ids, JournalHead, JournalStore, LedgerHead, Objects
+from fedbatch.ports import (
+    Clock,
+    HeldItem,
+    Ids,
+    JournalHead,
+    JournalStore,
+    LedgerHead,
+    NewLedgerEntry,
+    Objects,
+)
 from fedbatch.rules.due import parse_duration
 from fedbatch.rules.rights import Measured, bind, find_right, status_reaches, visible_fields
 from fedbatch.rules.windows import Told, Window, agreed_windows, batch_at
@@ -55,7 +64,7 @@ from fedbatch.standard.values import (
     named_key,
 )
 
-__all__ = ["SOURCE_FILE", "SharePlan", "Sharing", "WholeFile", "plan"]
+__all__ = ["SOURCE_FILE", "Planning", "SharePlan", "Sharing", "WholeFile"]
 
 Posted = TypeVar("Posted", bound=records.Record)
 # What comes first must be there before what names it.
@@ -83,6 +92,8 @@ _TARGETS_MAX = 1000
 # An attachment names the batches it is about, as long as an entry has room for them.
 _ABOUT_MAX = 200
 SOURCE_FILE = "source_file"
+# So long a window may be told after its first points; those before come with the hour's segment.
+_WAITS_US = 15 * 60 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +115,7 @@ class SharePlan:
     held-back items of which only their finding crosses. `objects` are the journal's objects that the
     entries name, by SHA-256; `destroyed` those that this agreement's folder keeps no longer;
     `segments` new ones with their bytes; `points_to` how far the journal's live points were looked
-    through.
+    through, and `points_waiting` from where to look again if none is posted: a window may still come.
     """
 
     post: Post
@@ -116,6 +127,7 @@ class SharePlan:
     destroyed: list[str] = field(default_factory=list)
     segments: dict[str, bytes] = field(default_factory=dict)
     points_to: int = 0
+    points_waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,13 +161,8 @@ class Sharing:
     derived: Sequence[records.Result] = ()
 
 
-def plan(sharing: Sharing) -> SharePlan:
-    """Everything that would be posted now; nothing is written."""
-    return _Work(sharing).run()
-
-
-class _Work:
-    """One run of sharing over the journal."""
+class Planning:
+    """One run of sharing over the journal, and what comes live after it as long as nothing else does."""
 
     def __init__(self, sharing: Sharing) -> None:
         self.sharing = sharing
@@ -206,6 +213,34 @@ class _Work:
         self._share_approvals()
         if not is_sponsor:
             self._share_held()
+        return self.plan
+
+    def run_live(
+        self, series: dict[tuple[str, tuple[str, ...]], LedgerHead], points_from: int
+    ) -> SharePlan:
+        """The journal's live points from an index on, alone; nothing is written.
+
+        What batches there are, and which windows, is as the run before found it; how far a window
+        without end is known to hold is not.
+
+        Args:
+            series: the heads of the ledger's series, as they are now.
+            points_from: how far live points were looked through.
+        """
+        before, self.now = self.plan, self.sharing.clock.now()
+        post = Post(
+            place=self.sharing.place, ids=self.sharing.ids, clock=self.sharing.clock, heads=series
+        )
+        self.plan = SharePlan(
+            post=post,
+            findings=before.findings,
+            points_to=points_from,
+            points_waiting=points_from,
+        )
+        if not self._why_no_series() and not self._is_transcribing:
+            self._follow_windows()
+            self._share_points(self._series_work(), points_from)
+            self._count_entries(post.entries)
         return self.plan
 
     def _note_numbers(self) -> None:
@@ -326,9 +361,8 @@ class _Work:
             )
 
     def _place_windows(self) -> None:
-        statements = []
-        # A source is as far along as when it was last looked at.
-        until = self.sharing.journal.heard()
+        """Find out which batch each piece of equipment had from when to when, and what is disputed."""
+        self.told: list[tuple[records.Equipment, str]] = []
         self.stated: dict[tuple[str, str, str], list[JournalHead]] = {}
         for head in self.journal_heads.values():
             if head.type == "equipment" and not head.is_withdrawn:
@@ -336,15 +370,37 @@ class _Work:
                 if isinstance(record, records.Equipment):
                     batch = self._one(named_key(record.batch))
                     statement = msgspec.structs.replace(record, batch=batch)
-                    statements.append(Told(record=statement, until=until.get(head.source, "")))
+                    self.told.append((statement, head.source))
                     name = (record.equipment, batch, record.from_.instant)
                     self.stated.setdefault(name, []).append(head)
-        windows, disputes = agreed_windows(statements, _tolerance_s(self.body))
-        self.windows: dict[str, list[Window]] = {}
-        for window in sorted(windows, key=lambda item: in_time(item.start)):
-            self.windows.setdefault(window.equipment, []).append(window)
         own = set(self.batches)
+        disputes = self._find_windows()
         self.plan.findings += [item for item in disputes if item.where.key[-1] in own]
+
+    def _find_windows(self) -> list[Finding]:
+        windows, disputes = self._agreed_windows(self.told)
+        self.windows = windows
+        return disputes
+
+    def _follow_windows(self) -> None:
+        """Find out anew how far windows without end hold: the others stay as they are."""
+        pieces = {record.equipment for record, _ in self.told if record.to is None}
+        told = [(record, source) for record, source in self.told if record.equipment in pieces]
+        others = {name: found for name, found in self.windows.items() if name not in pieces}
+        self.windows = {**others, **self._agreed_windows(told)[0]}
+
+    def _agreed_windows(
+        self, told: Iterable[tuple[records.Equipment, str]]
+    ) -> tuple[dict[str, list[Window]], list[Finding]]:
+        """By piece of equipment the windows that their sources agree on, and what is disputed."""
+        # A source is as far along as when it was last looked at.
+        until = self.sharing.journal.heard()
+        statements = [Told(record=one, until=until.get(source, "")) for one, source in told]
+        windows, disputes = agreed_windows(statements, _tolerance_s(self.body))
+        found: dict[str, list[Window]] = {}
+        for window in sorted(windows, key=lambda item: in_time(item.start)):
+            found.setdefault(window.equipment, []).append(window)
+        return found, disputes
 
     def _lots_of_batches(self, heads: Iterable[JournalHead]) -> set[str]:
         """Lots that went into batches of this agreement; all others stay."""
@@ -731,8 +787,25 @@ class _Work:
         if reason := self._why_no_series():
             self._count_series(reason)
             return
+        work, before = self._series_work(), len(self.plan.post.entries)
+        self.plan.points_to = self.plan.points_waiting = self.sharing.points_from
+        if not self._is_transcribing:
+            # Nobody transcribes live points: what a report shows is sealed.
+            self._share_points(work, self.sharing.points_from)
+        work.run()
+        self._count_entries(self.plan.post.entries[before:])
+        self.plan.segments = work.segments
+        self.plan.destroyed += work.destroyed
+        self.plan.findings += work.findings
+        self.plan.skipped.update({k: v for k, v in work.counts.items() if k != "sealed"})
+
+    def _share_points(self, work: SeriesSharing, points_from: int) -> None:
+        settled = micros(self.now) - _WAITS_US
+        self.plan.points_to, self.plan.points_waiting = work.run_points(points_from, settled)
+
+    def _series_work(self) -> SeriesSharing:
         sharing = self.sharing
-        work = SeriesSharing(
+        return SeriesSharing(
             journal=sharing.journal,
             objects=sharing.objects,
             post=self.plan.post,
@@ -747,19 +820,10 @@ class _Work:
             live_range=sharing.live_range,
             provenance=self._provenance,
         )
-        before = len(self.plan.post.entries)
-        # Nobody transcribes live points: what a report shows is sealed.
-        is_live = not self._is_transcribing
-        self.plan.points_to = (
-            work.run_points(sharing.points_from) if is_live else sharing.points_from
-        )
-        work.run()
-        for entry in self.plan.post.entries[before:]:
+
+    def _count_entries(self, entries: Sequence[NewLedgerEntry]) -> None:
+        for entry in entries:
             self.plan.by_type[entry.type if not entry.is_withdrawn else "withdrawal of sealed"] += 1
-        self.plan.segments = work.segments
-        self.plan.destroyed += work.destroyed
-        self.plan.findings += work.findings
-        self.plan.skipped.update({k: v for k, v in work.counts.items() if k != "sealed"})
 
     def _why_no_series(self) -> str:
         """Why no series at all is shared, "" where series may be."""

@@ -57,6 +57,7 @@ create table followed (
     path text primary key, source text not null, offset integer not null, rows integer not null,
     header_sha256 text not null, seen_sha256 text not null, row_hash blob not null
 ) strict, without rowid;
+create index head_idx on head (idx);
 """,
 )
 _ROWS_AT_ONCE = 4096
@@ -185,6 +186,17 @@ class Journal:
         sql = f"select {_HEAD} from head{chosen}"  # noqa: S608 - constants and question marks
         heads = map(_head, self._database.rows(sql, types))
         return {(head.type, head.key): head for head in heads}
+
+    def find_head(self, type_: str, key: tuple[str, ...]) -> JournalHead | None:
+        """The newest version of one record, or None."""
+        sql = f"select {_HEAD} from head where type = ? and key = ?"  # noqa: S608 - constants
+        row = self._database.row(sql, (type_, key_text(key)))
+        return _head(row) if row else None
+
+    def newest_record(self) -> int:
+        """The index of the newest entry that is no point; -1 where there is none."""
+        row = self._database.row("select coalesce(max(idx), -1) from head")
+        return int(row[0]) if row else -1
 
     def standing(self, types: Sequence[str]) -> list[tuple[JournalHead, JournalEntry]]:
         """Every record of some types that was not taken back, in the order of the journal."""

@@ -25,6 +25,7 @@ __all__ = [
     "named_field",
     "named_term",
     "propose",
+    "propose_term",
     "search_terms",
     "unit_text",
     "words_of",
@@ -179,7 +180,7 @@ def _propose(
             )
     reader = NumberReader(decimal_mark=mark)
     is_number = bool(texts) and all(reader.read(text) is not None for text in texts)
-    return _propose_term(column, occurrence, dictionary, units, is_number=is_number)
+    return propose_term(column, occurrence, dictionary, units, is_number=is_number)
 
 
 def _time_field(
@@ -212,7 +213,7 @@ def _formats(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(fitting)
 
 
-def _propose_term(
+def propose_term(
     column: Column,
     occurrence: int,
     dictionary: Dictionary,
@@ -220,6 +221,7 @@ def _propose_term(
     *,
     is_number: bool,
 ) -> ColumnProposal:
+    """Propose a term for a column that is no field, or ask."""
     said = unit_text(column)
     found = units.find(said) if said else None
     ranked = _ranked(column, dictionary, units, found if isinstance(found, Unit) else None)

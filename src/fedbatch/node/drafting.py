@@ -8,6 +8,7 @@ import msgspec
 from fedbatch.errors import ConflictError, expectation
 from fedbatch.mapping.series import is_series
 from fedbatch.mapping.suggest import ColumnProposal, TableProposal, propose
+from fedbatch.mapping.suggest_long import LongProposal, TagProposal, propose_long
 from fedbatch.mapping.tables import Table
 from fedbatch.node.home import Home
 from fedbatch.node.importing import layout_of, load_mappings
@@ -23,9 +24,19 @@ _MAPPING_HEAD = """\
 # Then `fedbatch map check` and `fedbatch map confirm` with this file.
 source: {name}
 version: 1
-shape: row_a_batch   # or wide (rows by time or sample), or long (tag, time, value)
+shape: {shape}
 decimal_mark: {mark}
 zone: {zone}
+"""
+_ROWS = "row_a_batch   # or wide (rows by time or sample), or long (tag, time, value)"
+_LONG = "long   # or row_a_batch, or wide (rows by time or sample)"
+_TAGS = """\
+  # A rule for each tag. `model` says how the source samples: raw, as_archived, interpolated or
+  # averaged. That it is as_archived is assumed here: whoever set the source up knows.
+"""
+_OWNER = """\
+# open: no column says which batch or piece of equipment a row is of. One of all rows is stated so:
+# constants: [{field: equipment, text: BR201}]
 """
 _AGREEMENT_HEAD = """\
 # A draft of a data agreement. Everything here is data that both sign; check every line.
@@ -79,15 +90,50 @@ def draft_mapping(
     proposal = propose(table, home.dictionary, home.units)
     mark = _quoted(proposal.decimal_mark) if proposal.decimal_mark else '"?"   # "." or ","'
     zone_text = zone or '"?"   # the zone of its times, such as Europe/Zurich'
-    head = _MAPPING_HEAD.format(path=path.name, name=name, mark=mark, zone=zone_text)
-    lines = [head + _layout_lines(table, layout) + "rules:"]
-    lines += [_rule_lines(item) for item in proposal.columns]
-    return "\n".join(lines) + "\n", _open_count(proposal, zone)
+    long = propose_long(table, proposal, home.dictionary, home.units)
+    shape = _ROWS if long is None else _LONG
+    head = _MAPPING_HEAD.format(path=path.name, name=name, mark=mark, zone=zone_text, shape=shape)
+    if long is not None and not long.is_owned:
+        head += _OWNER
+    columns = proposal.columns if long is None else long.columns
+    lines = [head + _layout_lines(table, layout) + "rules:", *map(_rule_lines, columns)]
+    if long is not None:
+        lines += _tag_lines(long)
+    return "\n".join(lines) + "\n", _open_count(proposal, long, zone)
 
 
-def _open_count(proposal: TableProposal, zone: str | None) -> int:
-    asked = sum(1 for item in proposal.columns if item.question)
+def _open_count(proposal: TableProposal, long: LongProposal | None, zone: str | None) -> int:
+    columns = proposal.columns if long is None else long.columns
+    asked = sum(1 for item in columns if item.question)
+    if long is not None:
+        asked += sum(1 for item in long.tags if item.question) + (not long.is_owned)
     return asked + (not proposal.decimal_mark) + (zone is None)
+
+
+def _tag_lines(long: LongProposal) -> list[str]:
+    """A rule for each tag that is listed, and how many are not."""
+    lines = [_TAGS.rstrip("\n"), *map(_tag_line, long.tags)]
+    if long.more_tags:
+        lines.append(
+            f"  # … and {long.more_tags} more tags in {long.more_rows} rows: what has no rule is "
+            "held back (tag.unmapped)."
+        )
+    return lines
+
+
+def _tag_line(item: TagProposal) -> str:
+    series = "series: {model: as_archived}"
+    named = [("raw_unit", item.raw_unit), ("unit", item.unit)]
+    parts = [
+        f"tag: {_quoted(item.tag)}",
+        f"open: {_quoted(item.question)}" if item.question else f"term: {item.term}",
+        f"role: {item.role}",
+        *(f"{name}: {_quoted(text)}" for name, text in named if text),
+        *([] if item.question else [series]),
+    ]
+    rows = f"{item.rows:,} row{'s' if item.rows != 1 else ''}"
+    remarks = [rows, item.evidence, f"with a term: {series}" if item.question else ""]
+    return f"  - {{{', '.join(parts)}}}   # {'; '.join(filter(None, remarks))}"
 
 
 def _layout_lines(table: Table, layout: TableLayout) -> str:

@@ -1,21 +1,18 @@
 """A corrected mapping: its files are read again, the difference shown, corrections issued."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fedbatch.errors import InputError
 from fedbatch.mapping.extract import extract
 from fedbatch.mapping.series import extract_series, is_series
-from fedbatch.mapping.tables import Table
 from fedbatch.node.home import Home
-from fedbatch.node.importing import read_as, take_points
+from fedbatch.node.importing import Fit, read_as, take_points
 from fedbatch.ports import ImportRow, Person
 from fedbatch.services.intake import IntakeReport, preview, take_in
 from fedbatch.services.series_intake import preview_points
 from fedbatch.services.side_by_side import side_by_side
-from fedbatch.sources.tabular import Reading
 from fedbatch.standard.mappings import Mapping
 
 __all__ = ["difference_of", "reread"]
@@ -31,15 +28,7 @@ def _files(home: Home, mapping: Mapping) -> list[ImportRow]:
     return list(newest.values())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Again:
-    """A table of a file that is read again under a corrected mapping."""
-
-    reading: Reading
-    table: Table
-
-
-def _tables(home: Home, mapping: Mapping) -> Iterator[_Again]:
+def _tables(home: Home, mapping: Mapping) -> Iterator[Fit]:
     """The tables of every file of a mapping, from the bytes kept at import."""
     for row in _files(home, mapping):
         if not row.sha256:
@@ -50,7 +39,7 @@ def _tables(home: Home, mapping: Mapping) -> Iterator[_Again]:
             path = Path(folder) / row.file
             path.write_bytes(content)
             try:
-                reading, tables = read_as(path, mapping)
+                found = read_as(path, mapping)
             except InputError as error:
                 if error.code != "import.no_mapping":
                     raise
@@ -62,8 +51,7 @@ def _tables(home: Home, mapping: Mapping) -> Iterator[_Again]:
                     code="mapping.columns",
                 ) from error
             # Columns of a Parquet file are read while it is there.
-            for table in tables:
-                yield _Again(reading=reading, table=table)
+            yield from found
 
 
 def difference_of(home: Home, mapping: Mapping, person: Person) -> list[IntakeReport]:
@@ -71,7 +59,7 @@ def difference_of(home: Home, mapping: Mapping, person: Person) -> list[IntakeRe
     return [_difference(home, mapping, person, again) for again in _tables(home, mapping)]
 
 
-def _difference(home: Home, mapping: Mapping, person: Person, again: _Again) -> IntakeReport:
+def _difference(home: Home, mapping: Mapping, person: Person, again: Fit) -> IntakeReport:
     file, intake = again.reading.file, home.intake(person)
     if not is_series(mapping):
         extraction = extract(again.table, file, mapping, home.ground(mapping))
@@ -91,11 +79,9 @@ def reread(home: Home, mapping: Mapping, person: Person) -> list[IntakeReport]:
     return [_reread(home, mapping, person, again, reason) for again in _tables(home, mapping)]
 
 
-def _reread(
-    home: Home, mapping: Mapping, person: Person, again: _Again, reason: str
-) -> IntakeReport:
-    reading = again.reading
+def _reread(home: Home, mapping: Mapping, person: Person, again: Fit, reason: str) -> IntakeReport:
     if is_series(mapping):
-        return take_points(home, reading, again.table, mapping, person, reason)
-    extraction = extract(again.table, reading.file, mapping, home.ground(mapping))
-    return take_in(extraction, reading.file, mapping, home.intake(person), reason=reason)
+        return take_points(home, again, person, reason)
+    file = again.reading.file
+    extraction = extract(again.table, file, mapping, home.ground(mapping))
+    return take_in(extraction, file, mapping, home.intake(person), reason=reason)

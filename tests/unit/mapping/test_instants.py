@@ -135,7 +135,8 @@ def test_columns_of_any_form_and_any_fault_are_read_as_each_text_alone(
     for row, text in enumerate(texts):
         alone = reader.read(text)
         if quick is not None and quick[row] != NO_TIME:
-            assert not isinstance(alone, TimeProblem), text
+            # Where clocks change is seen only once the zone is known.
+            assert not isinstance(alone, TimeProblem) or alone.rule == "time.ambiguous", text
         told = problems.get(row) or instant_text(int(found[row]))
         assert told == (alone if isinstance(alone, TimeProblem) else alone.instant), text
 

@@ -8,7 +8,7 @@ import hashlib
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
@@ -30,7 +30,36 @@ __all__ = ["ArrowTexts", "read_columns"]
 
 # Enough lines to find delimiter, header and unit row by.
 _HEAD_BYTES = 1 << 16
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 1 << 20
+
+
+class ChunkedTexts(Sequence[str]):
+    """A column's texts in the pieces in which they were read, and as one array for who asks.
+
+    The array is not kept: what is read once needs no second copy beside the pieces.
+    """
+
+    def __init__(self, pieces: Any) -> None:
+        self._pieces = pieces
+
+    @override
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    @override
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            return list(self._pieces[index].to_pylist())
+        return str(self._pieces[index].as_py())
+
+    def __arrow_array__(self, type: Any = None) -> Any:  # noqa: A002 - Arrow's own name
+        """The texts in one piece: what `pyarrow.array` makes of this sequence."""
+        del type
+        return self._pieces.combine_chunks()
 
 
 class ArrowTexts(Sequence[str]):
@@ -162,11 +191,7 @@ def _read(content: bytes, mark: str, skipped: int, count: int) -> list[Any] | No
         )
     except pa.ArrowInvalid:
         return None
-    columns = []
-    for name in names:  # a column's pieces are let go when it is whole
-        columns.append(table.column(name).combine_chunks())
-        table = table.drop_columns(name)
-    return columns
+    return [table.column(name) for name in names]
 
 
 def _whole(head: Table, columns: list[Any], first: int, name: str) -> Table:
@@ -189,7 +214,7 @@ def _whole(head: Table, columns: list[Any], first: int, name: str) -> Table:
             Column(
                 index=column.index,
                 header=column.header,
-                texts=ArrowTexts(len(columns[place]), partial(columns.__getitem__, place)),
+                texts=ChunkedTexts(columns[place]),
                 group=column.group,
                 unit=column.unit,
             )

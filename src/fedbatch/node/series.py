@@ -521,9 +521,9 @@ def _rows(block: Block, name: str, unit: str) -> list[PointRow]:
 def series_table(home: Home, batch: str, *, codes: Sequence[str] = ()) -> pa.Table:
     """A batch's series as one table: `time` (µs, UTC), a column `<code>.<role>` each.
 
-    With `codes`, the rows in which one of them has a point. Numbers stay exact decimals, null where
-    there is none; `q.` and `raw.` columns stand beside a parameter where a point is not good or says
-    more than its number. A field's metadata has the unit.
+    With `codes`, the rows in which one of them has a point. Numbers are exact decimals, or float64
+    where the points are binary64; null where there is none. `q.` and `raw.` columns stand beside a
+    parameter where a point is not good or says more than its number. A field's metadata has the unit.
 
     Raises:
         InputError: `series.parameter`: a code that no series of the batch has.
@@ -545,7 +545,8 @@ def series_table(home: Home, batch: str, *, codes: Sequence[str] = ()) -> pa.Tab
         tables.append(_with_points(table) if codes else table)
     if not tables:
         return pa.table({"time": pa.array([], pa.timestamp("us", "UTC"))})
-    return pa.concat_tables(tables, promote_options="default")
+    # Partners may tell of batches of one number at other scales: the wider type holds both.
+    return pa.concat_tables(tables, promote_options="permissive")
 
 
 def _with_points(table: pa.Table) -> pa.Table:

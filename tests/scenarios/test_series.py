@@ -22,7 +22,8 @@ from fedbatch.node.verifying import verify_home
 from fedbatch.series.blocks import Block, column_points, count
 from fedbatch.standard import records
 from fedbatch.standard.agreements import Right
-from tests.scenarios.making import AGREED, Link, are_equal, linked, records_in
+from tests.scenarios.making import AGREED, Link, are_equal, link, linked, records_in
+from tests.scenarios.world import World
 
 RIGHTS = (Right(record_type="series"),)
 HEADERS = (
@@ -86,6 +87,27 @@ def test_a_reader_gets_the_rows_of_its_codes_and_is_told_which_there_are(made: L
         for code, role in (("NOPE", "PV"), ("PRESS.SPEED", "SP")):
             with pytest.raises(InputError, match=r"PRESS\.FORCE\.MAIN\.PV"):
                 reader.overlay(code, role=role)
+
+
+def test_batches_of_one_number_are_read_together_at_any_scales(tmp_path: Path) -> None:
+    """Two makers may each have a B1, and tell it with other decimals, or in binary numbers."""
+    world = World(tmp_path)
+    sponsor = world.node("sponsor")
+    speeds_told = ("100.5", "101.25", "1149.9390870455668")
+    types = []
+    for number, speed in enumerate(speeds_told):
+        cmo = world.node(f"cmo-{number}", listens=True)
+        cmo.map("press")
+        made = link(world, cmo, sponsor, agreement=f"ag-{number}", rights=RIGHTS, dialer=sponsor)
+        deliver(made, line("06:00:00", speed=speed))
+        with fedbatch.open(sponsor.home.path) as reader:
+            table = reader.series("B1", codes=("PRESS.SPEED",))
+        column = table.column("PRESS.SPEED.PV")
+        types.append(column.type)
+        told = [str(item) for item in column.to_pylist()]
+        assert [float(item) for item in told] == [float(item) for item in speeds_told[: number + 1]]
+    assert [pa.types.is_decimal(item) for item in types] == [True, True, False]
+    world.close()
 
 
 def test_the_same_file_again_writes_nothing(made: Link) -> None:

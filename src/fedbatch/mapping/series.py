@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from fedbatch.mapping.cells import Doubt, column_unit
+from fedbatch.mapping.columns_of_numbers import read_column
 from fedbatch.mapping.extract import Draft, Extraction, Ground, extract
 from fedbatch.mapping.instants import NO_TIME, Micros, read_instants
 from fedbatch.mapping.matching import assign_rules, rows_meant
@@ -31,7 +32,7 @@ from fedbatch.series.blocks import (
     from_points,
     from_rows,
 )
-from fedbatch.series.decimals import Decimals, read_decimals
+from fedbatch.series.decimals import Decimals
 from fedbatch.series.instants import instant_text
 from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.journals import JournalParameter, JournalSeries, Origin, journal_key
@@ -124,6 +125,7 @@ class _Told:
     unit_text: str
     quality: Texts | None
     decimal_mark: str
+    grouping_mark: str
 
 
 def _with_numbers(told: _Told) -> tuple[_Told, Decimals]:
@@ -134,10 +136,8 @@ def _with_numbers(told: _Told) -> tuple[_Told, Decimals]:
         and (least is None or numbers.scale is None or int(least) <= numbers.scale)
     ):
         return told, Decimals(numbers)
-    found = read_decimals(
-        compute.utf8_trim_whitespace(told.texts()),
-        told.decimal_mark,
-        scale_min=int(least or 0),
+    found = read_column(
+        told.texts(), told.decimal_mark, told.grouping_mark, scale_min=int(least or 0)
     )
     return told, found
 
@@ -213,8 +213,7 @@ class _Work:
         if column is None:
             self._held("row.incomplete", "", "no column", "a column of times (`observed_at`)")
             return np.full(self.count, NO_TIME, dtype=np.int64)
-        rule = next(rule for item, rule in self.assigned if item is column)
-        form = column.time_format or rule.time_format
+        form = self._form("observed_at")
         times, problems = read_instants(_array(column), self._reader(), form)
         for first, last, problem in _stretches(problems):
             where = self._locator(first, column)
@@ -238,10 +237,10 @@ class _Work:
             expected = "a unit of time, and `elapsed.from`"
             self._held("row.incomplete", column.header, rule.unit or "no unit", expected)
             return np.full(self.count, NO_TIME, dtype=np.int64)
-        starts, problems = read_instants(origin, self._reader())
-        texts = compute.utf8_trim_whitespace(_array(column))
+        starts, problems = read_instants(origin, self._reader(), self._form("elapsed.from"))
+        marks = self.mapping.decimal_mark, self.mapping.grouping_mark
         # A spreadsheet's 0.30000000000000004 is a binary number, and minutes need no more.
-        numbers = read_decimals(texts, self.mapping.decimal_mark, is_binary=True)
+        numbers = read_column(_array(column), *marks, is_binary=True)
         spans = np.rint(numbers.column.numbers * float(unit[0].factor * _SECOND)).astype(np.int64)
         is_known = starts != NO_TIME
         if numbers.column.present is not None:
@@ -258,6 +257,17 @@ class _Work:
         """The formats in which rows say their times: the column's own, else the mapping's."""
         own = [rule.time_format for _, rule in self.assigned if rule.field == "observed_at"]
         return tuple(filter(None, own)) or self.mapping.time_formats
+
+    def _form(self, name: str) -> str | None:
+        """The format of a field's column: the source's own, else its rule's; None for the mapping's."""
+        return next(
+            (
+                column.time_format or rule.time_format
+                for column, rule in self.assigned
+                if rule.field == name
+            ),
+            None,
+        )
 
     def _reader(self) -> TimeReader:
         mapping = self.mapping
@@ -323,6 +333,7 @@ class _Work:
                     unit_text=column.unit,
                     quality=quality,
                     decimal_mark=self.mapping.decimal_mark,
+                    grouping_mark=self.mapping.grouping_mark,
                 )
 
     def _long(self) -> Iterator[_Told]:
@@ -348,6 +359,7 @@ class _Work:
                     unit_text=units[int(rows[0])].as_py() if units is not None else "",
                     quality=rows_of(quality, rows) if quality is not None else None,
                     decimal_mark=self.mapping.decimal_mark,
+                    grouping_mark=self.mapping.grouping_mark,
                 )
             elif rule.ignored is not None:
                 self.is_ignored[rows] = True

@@ -92,8 +92,9 @@ class Reader:
         return pa.table(columns)
 
     def series(self, batch: str, *, codes: tuple[str, ...] = ()) -> pa.Table:
-        """A batch's series: `time` (µs, UTC) and a column `<code>.<role>` each, as exact decimals.
+        """A batch's series: `time` (µs, UTC) and a column `<code>.<role>` each.
 
+        Numbers are exact decimals at the parameter's scale, or float64 where its points are binary64.
         Null where there is no number; `q.<code>.<role>` and `raw.<code>.<role>` stand beside it where a
         point is not good or says more than its number. Each field's metadata has its unit.
         """

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 import msgspec
 import numpy as np
@@ -65,6 +66,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 40
 _SECOND = 1_000_000
 _NAMED_MAX = 6
+_KNOWN_MAX = 10
 LOST_ADVICE = "`fedbatch rebuild`, or the partner's next sync, brings it back."
 
 
@@ -471,17 +473,20 @@ def point_rows(
         InputError: no such batch, or no such parameter of it.
     """
     rows: list[PointRow] | None = None
+    known: set[str] = set()
     first = micros(from_, "--from") if from_ else EARLIEST
     last = micros(to, "--to") if to else LATEST
     found = _shared(home, batch, agreement)
     for item in found:
         for parameter in item.series.parameters:
+            known.add(f"{parameter.code} {parameter.role}" if role else parameter.code)
             if parameter.code == code and role in {None, parameter.role}:
                 name = column_name(parameter.code, parameter.role)
                 block, _, _ = reckon_held(home, item)
                 rows = (rows or []) + _rows(between(block, first, last), name, parameter.unit)
     for own in own_series(home, batch) if not found and agreement is None else ():
         for at, named in enumerate(own.parameters):
+            known.add(f"{own_name(named)} {named.role}" if role else own_name(named))
             if code in {named.term, own_name(named)} and role in {None, named.role}:
                 part = between(own.block, first, last)
                 rows = (rows or []) + _rows(part, column_name(str(at), named.role), named.unit)
@@ -489,6 +494,7 @@ def point_rows(
         raise InputError(
             "a parameter of the batch's series",
             found=f"{code} of batch {batch}",
+            advice=_known_text(code, known),
             code="series.unknown",
         )
     return rows
@@ -521,9 +527,9 @@ def _rows(block: Block, name: str, unit: str) -> list[PointRow]:
 def series_table(home: Home, batch: str, *, codes: Sequence[str] = ()) -> pa.Table:
     """A batch's series as one table: `time` (µs, UTC), a column `<code>.<role>` each.
 
-    With `codes`, the rows in which one of them has a point. Numbers stay exact decimals, null where
-    there is none; `q.` and `raw.` columns stand beside a parameter where a point is not good or says
-    more than its number. A field's metadata has the unit.
+    With `codes`, the rows in which one of them has a point. Numbers are exact decimals, or float64
+    where the points are binary64; null where there is none. `q.` and `raw.` columns stand beside a
+    parameter where a point is not good or says more than its number. A field's metadata has the unit.
 
     Raises:
         InputError: `series.parameter`: a code that no series of the batch has.
@@ -545,7 +551,8 @@ def series_table(home: Home, batch: str, *, codes: Sequence[str] = ()) -> pa.Tab
         tables.append(_with_points(table) if codes else table)
     if not tables:
         return pa.table({"time": pa.array([], pa.timestamp("us", "UTC"))})
-    return pa.concat_tables(tables, promote_options="default")
+    # Partners may tell of batches of one number at other scales: the wider type holds both.
+    return pa.concat_tables(tables, promote_options="permissive")
 
 
 def _with_points(table: pa.Table) -> pa.Table:
@@ -604,9 +611,22 @@ def _no_parameter(name: str, known: AbstractSet[str]) -> InputError:
         "a parameter of a series that is known here",
         where="code",
         found=name,
-        advice=f"Known are {', '.join(sorted(known))}." if known else "No series is known here.",
+        advice=_known_text(name, known),
         code="series.parameter",
     )
+
+
+def _known_text(name: str, known: AbstractSet[str]) -> str:
+    """The parameters that there are, those most like a name first, as many as a person reads."""
+    if not known:
+        return "No series is known here."
+    nearest = sorted(
+        known,
+        key=lambda item: (-SequenceMatcher(None, name.lower(), item.lower()).ratio(), item),
+    )
+    more = len(nearest) - _KNOWN_MAX
+    rest = f" and {more} more" if more > 0 else ""
+    return f"Known are {', '.join(nearest[:_KNOWN_MAX])}{rest}."
 
 
 def _length(points: ColumnPoints, alignment: Alignment) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from fedbatch.series.blocks import Block, Mark, column_points, count, equal, from_rows
+from fedbatch.series.blocks import Block, Mark, column_points, count, from_rows
 from fedbatch.series.comparing import compare, same_numbers
 from tests.unit.series.making import blocks, column
 
@@ -82,4 +82,3 @@ def test_a_block_told_again_is_equal(sent: Block) -> None:
 def test_every_point_told_is_new_other_or_equal(before: Block, now: Block) -> None:
     found = compare(before, now)
     assert count(found.new) + count(found.other) + found.equal == count(now)
-    assert equal(found.new, compare(before, found.new).new)

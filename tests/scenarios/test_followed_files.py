@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fedbatch.cli import app
+from fedbatch.errors import InputError
 from fedbatch.node.following import Follower, Turn
 from fedbatch.node.importing import confirm_mapping, load_mappings
 from fedbatch.node.tracing import read_series_provenance
@@ -261,3 +262,20 @@ def test_places_in_a_followed_file_are_those_of_the_file(made: Link) -> None:
     assert sorted(places) == ["R7C1", "R8C17"]
     rows = path.read_text().splitlines()
     assert (rows[6], rows[7]) == (wrong[1], wrong[2])
+
+
+def test_of_two_mappings_of_growing_files_one_is_to_be_named(made: Link) -> None:
+    _, path = live(made)
+    (mapping,) = (item for item in load_mappings(made.cmo.home) if item.precedence == "live")
+    confirm_mapping(
+        made.cmo.home, msgspec.structs.replace(mapping, source="press-2"), made.cmo.person
+    )
+    follower = Follower(made.cmo.home, [path], made.cmo.person, shares=False)
+    refused = follower.turn().refused["live.csv"]
+    assert "press-live, press-2" in refused or "press-2, press-live" in refused
+    assert "import.which_mapping" in refused
+    one = Follower(made.cmo.home, [path], made.cmo.person, shares=False, mapping_name="press-2")
+    assert (one.turn().points, one.turn().refused) == (12, {})
+    assert made.cmo.home.journal.followed_files("press-2") == [str(path.resolve())]
+    with pytest.raises(InputError, match="a confirmed mapping"):
+        Follower(made.cmo.home, [path], made.cmo.person, shares=False, mapping_name="none")

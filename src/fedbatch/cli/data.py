@@ -50,7 +50,7 @@ def import_(
     from fedbatch.services.intake import IntakeReport
 
     if follow:
-        _follow(paths, home, as_, every=every, shares=share_)
+        _follow(paths, home, as_, mapping, every=every, shares=share_)
         return
     reports: list[IntakeReport] = []
     refused: list[dict[str, str]] = []
@@ -79,7 +79,13 @@ def import_(
 
 
 def _follow(
-    paths: list[Path], home: str | None, as_: str | None, *, every: float, shares: bool
+    paths: list[Path],
+    home: str | None,
+    as_: str | None,
+    mapping: str | None,
+    *,
+    every: float,
+    shares: bool,
 ) -> None:
     """Look again and again, a line for each look that found something."""
     import time
@@ -89,7 +95,8 @@ def _follow(
     from fedbatch.node.settings import find_home
 
     with Home(find_home(home)) as here:
-        follower = Follower(here, paths, here.acting(as_, "writer"), shares=shares)
+        person = here.acting(as_, "writer")
+        follower = Follower(here, paths, person, shares=shares, mapping_name=mapping)
         say("Following; Ctrl-C stops. Nothing that was taken in is lost by that.")
         told: dict[str, str] = {}
         while True:

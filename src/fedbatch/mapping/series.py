@@ -19,14 +19,15 @@ from fedbatch.mapping.columns_of_numbers import read_column
 from fedbatch.mapping.extract import Draft, Extraction, Ground, extract
 from fedbatch.mapping.instants import NO_TIME, Micros, read_instants
 from fedbatch.mapping.matching import assign_rules, rows_meant
+from fedbatch.mapping.tables import CellKind, SameKind, SourceFile, Table
 from fedbatch.mapping.tables import Column as TableColumn
-from fedbatch.mapping.tables import SourceFile, Table
 from fedbatch.mapping.times import TimeProblem, TimeReader, is_fine
 from fedbatch.series.arrow import Texts, arrow, compute, integers_of, one_array, rows_of
 from fedbatch.series.blocks import (
     Block,
     Column,
     ColumnPoints,
+    Flags,
     Integers,
     Mark,
     from_points,
@@ -99,6 +100,9 @@ def is_series(mapping: Mapping) -> bool:
     return any(rule.series is not None for rule in mapping.rules)
 
 
+_STORED = (CellKind.NUMBER, CellKind.FORMULA)
+
+
 def extract_series(
     table: Table, file: SourceFile, mapping: Mapping, ground: Ground, each: Each = map
 ) -> SeriesExtraction:
@@ -114,7 +118,8 @@ def extract_series(
 class _Told:
     """What a column, or a tag's rows in one, tell of a parameter.
 
-    `texts`: verbatim; asked for only where the source told no `numbers`.
+    `texts`: verbatim; asked for only where the source told no `numbers`. `stored`: by row whether the
+    source holds a number, whose text has a point.
     """
 
     rule: MappingRule
@@ -126,20 +131,35 @@ class _Told:
     quality: Texts | None
     decimal_mark: str
     grouping_mark: str
+    stored: Flags | None
 
 
 def _with_numbers(told: _Told) -> tuple[_Told, Decimals]:
     numbers, least = told.numbers, told.target.scale
-    if (
-        numbers is not None
-        and told.decimal_mark == "."
-        and (least is None or numbers.scale is None or int(least) <= numbers.scale)
+    if numbers is not None and (
+        least is None or numbers.scale is None or int(least) <= numbers.scale
     ):
         return told, Decimals(numbers)
     found = read_column(
-        told.texts(), told.decimal_mark, told.grouping_mark, scale_min=int(least or 0)
+        told.texts(),
+        told.decimal_mark,
+        told.grouping_mark,
+        stored=told.stored,
+        scale_min=int(least or 0),
     )
     return told, found
+
+
+def _stored(column: TableColumn, rows: Integers | None = None) -> Flags | None:
+    """Which cells hold numbers; None where all are texts."""
+    kinds = column.kinds
+    if kinds is None:
+        return None
+    if isinstance(kinds, SameKind):
+        count = len(kinds) if rows is None else rows.size
+        return np.full(count, kinds.kind in _STORED, dtype=np.bool_)
+    found = np.isin(np.fromiter(kinds, dtype=np.int64, count=len(kinds)), [*_STORED])
+    return found if rows is None else found[rows]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -240,7 +260,7 @@ class _Work:
         starts, problems = read_instants(origin, self._reader(), self._form("elapsed.from"))
         marks = self.mapping.decimal_mark, self.mapping.grouping_mark
         # A spreadsheet's 0.30000000000000004 is a binary number, and minutes need no more.
-        numbers = read_column(_array(column), *marks, is_binary=True)
+        numbers = read_column(_array(column), *marks, stored=_stored(column), is_binary=True)
         spans = np.rint(numbers.column.numbers * float(unit[0].factor * _SECOND)).astype(np.int64)
         is_known = starts != NO_TIME
         if numbers.column.present is not None:
@@ -334,6 +354,7 @@ class _Work:
                     quality=quality,
                     decimal_mark=self.mapping.decimal_mark,
                     grouping_mark=self.mapping.grouping_mark,
+                    stored=_stored(column),
                 )
 
     def _long(self) -> Iterator[_Told]:
@@ -360,6 +381,7 @@ class _Work:
                     quality=rows_of(quality, rows) if quality is not None else None,
                     decimal_mark=self.mapping.decimal_mark,
                     grouping_mark=self.mapping.grouping_mark,
+                    stored=_stored(values, rows),
                 )
             elif rule.ignored is not None:
                 self.is_ignored[rows] = True

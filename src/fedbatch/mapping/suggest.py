@@ -11,7 +11,7 @@ from datetime import UTC
 from difflib import SequenceMatcher
 
 from fedbatch.mapping.numbers import NumberReader
-from fedbatch.mapping.tables import Column, Table
+from fedbatch.mapping.tables import CellKind, Column, Table
 from fedbatch.mapping.times import TimeReader
 from fedbatch.standard.dictionary import Dictionary, Term
 from fedbatch.standard.units import Unit, UnitQuestion, UnitTable
@@ -151,10 +151,26 @@ def _filled(column: Column) -> list[str]:
 
 
 def _decimal_mark(columns: Iterable[Column]) -> str:
-    """The mark that the numbers show: at least one number has it, and none has the other."""
+    """The mark that the numbers show: at least one number has it, and none has the other.
+
+    Of cells that hold numbers nothing is to be said, unless there are no others.
+    """
+    columns = tuple(columns)
+    return _shown_mark(map(_written, columns)) or _shown_mark(map(_filled, columns))
+
+
+def _written(column: Column) -> list[str]:
+    """The texts of cells that the source does not call numbers."""
+    kinds = column.kinds
+    if kinds is None:
+        return _filled(column)
+    told = zip(column.texts, kinds, strict=True)
+    return [text for text, kind in told if kind == CellKind.TEXT and text.strip()][:_SAMPLE]
+
+
+def _shown_mark(columns: Iterable[Sequence[str]]) -> str:
     seen = {".": 0, ",": 0}
-    for column in columns:
-        texts = _filled(column)
+    for texts in columns:
         for mark in seen:
             reader = NumberReader(decimal_mark=mark)
             fits = [text for text in texts if reader.read(text) is not None and mark in text]

@@ -3,11 +3,12 @@
 import dataclasses
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fedbatch.errors import FedbatchError, InputError
-from fedbatch.mapping.matching import fingerprint, mapping_fingerprint
+from fedbatch.mapping.matching import fits
 from fedbatch.mapping.series import extract_series, is_series
 from fedbatch.node.home import Home
 from fedbatch.node.importing import (
@@ -15,7 +16,7 @@ from fedbatch.node.importing import (
     held_back,
     import_file,
     layout_of,
-    load_mappings,
+    mappings_named,
     tells_units,
 )
 from fedbatch.node.posting import Sharer
@@ -70,10 +71,19 @@ def _replaced(path: Path, known: Followed) -> list[Finding]:
 class Follower:
     """Sources that are looked at again and again; what was taken in is kept in the journal."""
 
-    def __init__(self, home: Home, paths: Sequence[Path], person: Person, *, shares: bool) -> None:
+    def __init__(
+        self,
+        home: Home,
+        paths: Sequence[Path],
+        person: Person,
+        *,
+        shares: bool,
+        mapping_name: str | None = None,
+    ) -> None:
         self.home, self.paths, self.person, self.shares = home, paths, person, shares
+        self._mapping_name = mapping_name
         self._seen: dict[Path, tuple[int, int]] = {}
-        self._mappings: list[Mapping] = load_mappings(home)
+        self._mappings = mappings_named(home, mapping_name)
         self._live: dict[Path, Mapping | None] = {}
         self._noted: set[str] = set()
         self._tags_of_units: dict[Path, list[str]] = {}
@@ -83,7 +93,7 @@ class Follower:
 
     def learn(self) -> None:
         """Read the confirmed mappings again."""
-        self._mappings = load_mappings(self.home)
+        self._mappings = mappings_named(self.home, self._mapping_name)
         self._live.clear()
 
     def turn(self) -> Turn:
@@ -136,7 +146,7 @@ class Follower:
         mapping = self._live_mapping(path)
         if mapping is None:
             self._seen[path] = looked
-            reports = import_file(self.home, path, self.person)
+            reports = import_file(self.home, path, self.person, mapping_name=self._mapping_name)
             taken = {report.mapping for report in reports}
             self._tags_of_units[path] = [
                 item.source for item in self._mappings if item.source in taken and tells_units(item)
@@ -164,16 +174,28 @@ class Follower:
         return self._live[path]
 
     def _find_live_mapping(self, path: Path) -> Mapping | None:
+        """The mapping of a growing file that has a file's headers, or None.
+
+        Raises:
+            InputError: several have, and which of them is meant a person says.
+        """
+        found: list[Mapping] = []
         for mapping in self._mappings:
-            if not is_series(mapping) or mapping.precedence != "live":
-                continue
-            try:
-                part = read_part(path, layout_of(mapping.layout))
-            except InputError:
-                continue
-            if fingerprint(part.reading.tables[0]) == mapping_fingerprint(mapping):
-                return mapping
-        return None
+            if is_series(mapping) and mapping.precedence == "live":
+                with suppress(InputError):
+                    part = read_part(path, layout_of(mapping.layout))
+                    if fits(part.reading.tables[0], mapping):
+                        found.append(mapping)
+        if len(found) > 1:
+            names = [mapping.source for mapping in found]
+            raise InputError(
+                "one mapping for the file's headers",
+                where=path.name,
+                found=", ".join(names),
+                advice=f"Name one of them: `fedbatch import --follow --mapping {names[0]}`.",
+                code="import.which_mapping",
+            )
+        return found[0] if found else None
 
     def _read_in_turn(self, path: Path, mapping: Mapping) -> IntakeReport | None:
         with self.home.taking():

@@ -33,6 +33,7 @@ __all__ = [
     "import_file",
     "layout_of",
     "load_mappings",
+    "mappings_named",
     "read_as",
     "take_points",
     "tells_units",
@@ -73,6 +74,18 @@ def load_mappings(home: Home) -> list[Mapping]:
     heads = home.journal.heads(("mapping",)).values()
     entries = [home.journal.read(head.index) for head in heads if not head.is_withdrawn]
     return [msgspec.json.decode(bytes(entry.data), type=Mapping) for entry in entries]
+
+
+def mappings_named(home: Home, name: str | None) -> list[Mapping]:
+    """The confirmed mappings, or the one of a source.
+
+    Raises:
+        InputError: none of that source.
+    """
+    mappings = [item for item in load_mappings(home) if name in {None, item.source}]
+    if name is not None and not mappings:
+        raise InputError("a confirmed mapping", where="--mapping", found=name)
+    return mappings
 
 
 def confirm_mapping(
@@ -278,9 +291,7 @@ def import_file(
     """
     # Before it is read: what it says may be another a moment later.
     looked_at = home.clock.now()
-    mappings = [item for item in load_mappings(home) if mapping_name in {None, item.source}]
-    if mapping_name is not None and not mappings:
-        raise InputError("a confirmed mapping", where="--mapping", found=mapping_name)
+    mappings = mappings_named(home, mapping_name)
     fitting = _without_live(_read_fitting(path, mappings))
     _check_one_each(path, fitting)
     with home.taking():

@@ -430,3 +430,34 @@ def test_a_zeros_sign_is_kept_as_its_text(tmp_path: Path) -> None:
     assert told.numbers.marks == {0: Mark(raw="-0")}
     assert told.numbers.numbers.tolist() == [0.0, full, 0.0, 0.0]
     assert read_decimals(pa.array(list(texts.texts))).column.marks == {0: Mark(raw="-0.0")}
+
+
+def _repeated(path: Path, text: str, rows: int, *, codes: bool = False) -> Path:
+    zeros: Any = pa.array([0] * rows, pa.int32())
+    coded: Any = pa.DictionaryArray.from_arrays(zeros, pa.array([text]))
+    table = pa.table({"t": coded if codes else coded.dictionary_decode(), "n": zeros})
+    named: Any = ["t"]
+    parquet.write_table(table, path, use_dictionary=named, dictionary_pagesize_limit=1 << 30)
+    return path
+
+
+@pytest.mark.parametrize("codes", [0, 1])
+def test_a_long_text_in_many_rows_is_refused_before_it_is_written_out(
+    tmp_path: Path, codes: int
+) -> None:
+    path = _repeated(tmp_path / "many.parquet", "x" * 1_000_000, 400, codes=bool(codes))
+    assert path.stat().st_size < 200_000
+    for read in (read_file, read_columns):
+        with pytest.raises(InputError) as refused:
+            read(path)
+        assert refused.value.code == "file.too_large"
+        assert "column 't'" in str(refused.value)
+    # Control: a text that is as long in a few rows, and a short one in many.
+    few = _repeated(tmp_path / "few.parquet", "x" * 1_000_000, 3, codes=bool(codes))
+    short = _repeated(tmp_path / "short.parquet", "RUNNING", 300_000, codes=bool(codes))
+    for path, rows, text in ((few, 3, "x" * 1_000_000), (short, 300_000, "RUNNING")):
+        reading = read_columns(path)
+        assert reading is not None
+        column = reading.tables[0].columns[0]
+        assert len(column.texts) == rows
+        assert column.texts[rows - 1] == text

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
@@ -68,3 +69,15 @@ def test_a_column_without_the_mark_is_read_as_without_it() -> None:
     assert one.unread == other.unread == {1: "I/O Timeout"}
     assert one.column.marks == other.column.marks
     assert one.column.numbers.tolist() == other.column.numbers.tolist()
+
+
+def test_numbers_that_a_source_holds_have_a_point_whatever_the_mark_is() -> None:
+    texts = ["1.5", "1,5", "2.25", "1e-05", "1.234"]
+    stored = np.array([True, False, True, True, False])
+    found = read_column(pa.array(texts), ",", ".", stored=stored).column
+    assert found.scale is not None
+    told = [Decimal(decimal_text(int(number), found.scale)) for number in found.numbers]
+    assert told == [Decimal(text) for text in ("1.5", "1.5", "2.25", "0.00001", "1234")]
+    assert {row: mark.raw for row, mark in found.marks.items()} == {3: "1e-05"}
+    # Control: read as texts they are no numbers, or others.
+    assert read_column(pa.array(texts), ",").unread.keys() == {0, 2, 4}

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 from typing_extensions import override
 
-from fedbatch.mapping.tables import Column, SourceFile, Table
+from fedbatch.mapping.tables import CellKind, Column, SameKind, SourceFile, Table
 from fedbatch.sources.tabular import parquet
 from fedbatch.sources.tabular.guards import BOUNDS, Bounds, Loaded, load
 from fedbatch.sources.tabular.layout import DETECT, Layout, cut, log_blank_rows
@@ -143,6 +143,7 @@ def _of_parquet(loaded: Loaded, bounds: Bounds) -> Reading:
                 texts=ArrowTexts(rows, column.texts),
                 numbers=column.numbers,
                 time_format=column.time_format,
+                kinds=SameKind(CellKind.NUMBER, rows) if column.is_number else None,
             )
             for column in found.columns
         ),

@@ -27,7 +27,8 @@ class Grid:
     `formats` have the same shape. Keys of `formulas`, `undated`: (1-based row, 0-based column).
     `layout_evidence` says what the reader had to detect. `is_cut` is true of a file that breaks off
     inside a quoted cell or a character, `is_ended` if its last line has a line end. `time_formats`:
-    by 0-based column the format of its texts where the file says that they are times. `left_out`,
+    by 0-based column the format of its texts where the file says that they are times.
+    `number_columns`: those that the file says hold numbers alone. `left_out`,
     `findings`: columns that have no texts, and what else the reader found.
     """
 
@@ -47,6 +48,7 @@ class Grid:
     is_ended: bool = True
     are_errors_visible: bool = True
     time_formats: Mapping[int, str] = field(default_factory=dict)
+    number_columns: frozenset[int] = frozenset()
     left_out: tuple[LeftOut, ...] = ()
     findings: tuple[Finding, ...] = ()
 

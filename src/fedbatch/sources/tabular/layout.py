@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TypeVar
 
 from fedbatch.errors import InputError
-from fedbatch.mapping.tables import CellKind, Column, Table
+from fedbatch.mapping.tables import CellKind, Column, SameKind, Table
 from fedbatch.sources.tabular.grid import Grid, Span
 from fedbatch.sources.tabular.rules import FINDINGS_PER_RULE_MAX, Log
 
@@ -347,7 +347,13 @@ def build_columns(grid: Grid, cuts: Cuts, numbers: Sequence[int]) -> tuple[Colum
             texts=texts[index],
             group=own_group(grid, cuts, index, groups),
             unit=grid.text(cuts.unit_row, index) if cuts.unit_row else "",
-            kinds=telling(kinds[index]) if kinds else None,
+            kinds=(
+                SameKind(CellKind.NUMBER, len(numbers))
+                if index in grid.number_columns
+                else telling(kinds[index])
+                if kinds
+                else None
+            ),
             formats=formats[index] if formats else None,
             time_format=grid.time_formats.get(index, ""),
         )

@@ -8,7 +8,7 @@ The file's footer and page headers are read first, by our own decoder: what they
 known before a library is asked to do it. Of what is left out no page is unfolded.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -38,6 +38,8 @@ _CODECS: dict[int, tuple[str, str]] = {
     7: ("LZ4_RAW", "lz4"),
 }
 _UNCOMPRESSED = 0
+# Texts that a file holds once and names in many rows may be so long, or so many times the file.
+_REPEATED_BYTES, _REPEATED_RATIO = 256 << 20, 100
 _TYPE_CHARACTERS_MAX = 80
 _ERRORS = (arrow.ArrowException, OSError, ValueError, KeyError, MemoryError, OverflowError)
 
@@ -47,6 +49,7 @@ class ParquetColumn:
     """A column: what makes its texts (an Arrow array, "" for null), and its numbers if it holds such.
 
     `index` is its place in the file; `time_format` is that of its texts where its type is a time.
+    `is_number`: its type is one of numbers.
     """
 
     name: str
@@ -54,6 +57,7 @@ class ParquetColumn:
     texts: Callable[[], Any]
     numbers: Column | None = None
     time_format: str = ""
+    is_number: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -77,19 +81,26 @@ def read_parquet(loaded: Loaded, bounds: Bounds) -> ParquetFile:
     log = Log(loaded.name, "row_column")
     try:
         # A page whose checksum is not that of its bytes is refused, where the writer left one.
-        file = parquet.ParquetFile(
-            arrow.BufferReader(loaded.content), page_checksum_verification=True
-        )
+        file = _opened(loaded)
         types = _types_of(file, footer)
         left_out = _left_out(footer, types, log)
         chosen = [at for at in range(footer.columns) if at not in left_out]
         _check_chosen(loaded.name, [footer.fields[at] for at in chosen], bounds)
+        most = min(
+            bounds.text_bytes_max, max(_REPEATED_BYTES, _REPEATED_RATIO * len(loaded.content))
+        )
+        coded = _repeating(footer, file.metadata, chosen, most)
+        if coded:
+            file = _opened(loaded, coded)
         places = [footer.fields[at].leaves.start for at in chosen]
         table = file.reader.read_all(column_indices=places, use_threads=True)
-        columns = [
-            _column(footer.fields[at].name, at, table.column(place).combine_chunks(), log)
-            for place, at in enumerate(chosen)
-        ]
+        columns = []
+        room = most
+        for place, at in enumerate(chosen):
+            array = _combined(table.column(place))
+            room -= typed.coded_bytes(array)
+            _check_room(loaded.name, footer.fields[at].name, room, most)
+            columns.append(_column(footer.fields[at].name, at, array, log))
     except _ERRORS as error:
         raise _damaged(loaded.name, str(error)) from error
     return ParquetFile(
@@ -99,6 +110,50 @@ def read_parquet(loaded: Loaded, bounds: Bounds) -> ParquetFile:
         findings=log.findings(),
         width=footer.columns,
     )
+
+
+def _opened(loaded: Loaded, coded: Sequence[str] = ()) -> Any:
+    """A file of which the columns of some paths are left as codes, each text once."""
+    return parquet.ParquetFile(
+        arrow.BufferReader(loaded.content),
+        read_dictionary=list(coded),
+        page_checksum_verification=True,
+    )
+
+
+def _repeating(footer: Footer, metadata: Any, chosen: Sequence[int], most: int) -> list[str]:
+    """The paths of columns of which a text might stand in so many rows that all of them are too long.
+
+    A page holds each text once, however often rows name it.
+    """
+    found = []
+    for at in chosen:
+        item = footer.fields[at]
+        leaf = metadata.schema.column(item.leaves.start)
+        is_text = leaf.physical_type == "BYTE_ARRAY"
+        if is_text and footer.rows * item.unfolded_bytes > most:
+            found.append(leaf.path)
+    return found
+
+
+def _combined(column: Any) -> Any:
+    if arrow.types.is_dictionary(column.type):
+        column = column.unify_dictionaries()
+    whole = column.combine_chunks()
+    if isinstance(whole, arrow.ChunkedArray):
+        whole = arrow.concat_arrays(whole.chunks) if whole.num_chunks else whole.chunk(0)
+    return whole
+
+
+def _check_room(file: str, column: str, room: int, most: int) -> None:
+    if room < 0:
+        raise InputError(
+            f"repeated texts of at most {most:,} bytes in all",
+            where=f"{file}, column '{column[:80]}'",
+            found="more, the same ones again and again",
+            advice="Export a shorter period at a time.",
+            code="file.too_large",
+        )
 
 
 def _types_of(file: Any, footer: Footer) -> list[Any]:
@@ -186,6 +241,7 @@ def _column(name: str, index: int, array: Any, log: Log) -> ParquetColumn:
         texts=make,
         numbers=numbers,
         time_format=typed.time_format_of(array.type),
+        is_number=typed.is_number(array.type),
     )
 
 
@@ -211,6 +267,7 @@ def grid_of(loaded: Loaded, bounds: Bounds) -> Grid:
         scheme="row_column",
         extractor=EXTRACTOR,
         time_formats={item.index: item.time_format for item in found.columns if item.time_format},
+        number_columns=frozenset(item.index for item in found.columns if item.is_number),
         left_out=found.left_out,
         findings=found.findings,
     )

@@ -17,7 +17,15 @@ from fedbatch.series.arrow import arrow, compute
 from fedbatch.series.blocks import Column, Flags, Floats, Mark
 from fedbatch.series.decimals import column_of_doubles, column_of_integers
 
-__all__ = ["cut_count", "has_reading", "numbers_of", "plain_of", "text_array", "time_format_of"]
+__all__ = [
+    "cut_count",
+    "has_reading",
+    "is_number",
+    "numbers_of",
+    "plain_of",
+    "text_array",
+    "time_format_of",
+]
 
 _DECIMALS_MAX = 9
 _NANOSECONDS = 1000
@@ -52,6 +60,16 @@ def _plain_type(type_: Any) -> Any:
             type_ = type_.value_type
         else:
             return type_
+
+
+def coded_bytes(array: Any) -> int:
+    """How many bytes the texts of a column of codes have when each is written out; 0 of others."""
+    if not arrow.types.is_dictionary(array.type):
+        return 0
+    lengths = compute.binary_length(array.dictionary.cast(arrow.string())).fill_null(0)
+    rows = array.indices.drop_null()
+    counts = np.bincount(rows.to_numpy(zero_copy_only=False), minlength=len(array.dictionary))
+    return int(counts @ lengths.to_numpy(zero_copy_only=False).astype(np.int64))
 
 
 def plain_of(array: Any) -> Any:
@@ -177,6 +195,12 @@ def _evenly(texts: Any) -> Any:
 
 
 # ---- numbers
+
+
+def is_number(type_: Any) -> bool:
+    """Whether a type is one of numbers."""
+    types = arrow.types
+    return bool(types.is_integer(type_) or types.is_floating(type_) or types.is_decimal(type_))
 
 
 def numbers_of(array: Any) -> Column | None:

@@ -524,7 +524,9 @@ def _rows(block: Block, name: str, unit: str) -> list[PointRow]:
 # ---- for programs
 
 
-def series_table(home: Home, batch: str, *, codes: Sequence[str] = ()) -> pa.Table:
+def series_table(
+    home: Home, batch: str, *, codes: Sequence[str] = (), agreement: str | None = None
+) -> pa.Table:
     """A batch's series as one table: `time` (µs, UTC), a column `<code>.<role>` each.
 
     With `codes`, the rows in which one of them has a point. Numbers are exact decimals, or float64
@@ -532,10 +534,12 @@ def series_table(home: Home, batch: str, *, codes: Sequence[str] = ()) -> pa.Tab
     parameter where a point is not good or says more than its number. A field's metadata has the unit.
 
     Raises:
-        InputError: `series.parameter`: a code that no series of the batch has.
+        InputError: `series.parameter`: a code that no series of the batch has; `series.agreement`: two
+            agreements have a batch of this number, and none is named.
     """
     tables = []
-    loaded = load_series(home, batch)
+    loaded = load_series(home, batch, agreement)
+    _check_one_agreement(home, batch, loaded)
     known = {p.code for item in loaded for p in item.series.parameters}
     for code in codes:
         if code not in known:
@@ -551,8 +555,22 @@ def series_table(home: Home, batch: str, *, codes: Sequence[str] = ()) -> pa.Tab
         tables.append(_with_points(table) if codes else table)
     if not tables:
         return pa.table({"time": pa.array([], pa.timestamp("us", "UTC"))})
-    # Partners may tell of batches of one number at other scales: the wider type holds both.
+    # Several series of a batch may have other scales: the wider type holds both.
     return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _check_one_agreement(home: Home, batch: str, loaded: Sequence[BatchSeries]) -> None:
+    """Two partners may call two batches alike: their points are never put into one table."""
+    agreements = sorted({item.agreement for item in loaded})
+    if len(agreements) > 1:
+        names = [f"{item} ({home.agreement_named(item).name})" for item in agreements]
+        raise InputError(
+            "the agreement that is meant",
+            where=f"batch {batch}",
+            found=f"a batch of that number under each of {', '.join(names)}",
+            advice=f"Name one of them: agreement {agreements[0]}.",
+            code="series.agreement",
+        )
 
 
 def _with_points(table: pa.Table) -> pa.Table:

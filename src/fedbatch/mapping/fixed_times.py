@@ -123,8 +123,8 @@ def _widths(names: list[str | None], at: int) -> tuple[int, ...]:
     if name is None:
         return (1,)
     around = {names[other] for other in (at - 1, at + 1) if 0 <= other < len(names)}
-    is_glued = bool(around & _DIGITS)
-    return _WIDTHS[name][:1] if is_glued and name != "f" else _WIDTHS[name]
+    is_glued = name in _DIGITS - {"f"} and bool(around & _DIGITS)
+    return _WIDTHS[name][:1] if is_glued else _WIDTHS[name]
 
 
 class _Layout:

@@ -28,6 +28,7 @@ from fedbatch.mapping.cells import first_kind_change
 from fedbatch.mapping.instants import NO_TIME
 from fedbatch.mapping.suggest import fits_unit, named_field, named_term, unit_text, words_of
 from fedbatch.mapping.tables import CellKind, Table
+from fedbatch.mapping.times import tells_hours, tells_offset
 from fedbatch.rules.columns import (
     COPIED_ROWS_MIN,
     RISES_MIN,
@@ -460,18 +461,34 @@ class _Work:
 
     def _time_texts(self) -> Iterator[Finding]:
         for item in self.texts.of_kind("time"):
+            yield from self._open_order(item)
             for first, last, count in _stretches_of(item):
                 problem = item.untimed[first]
                 told = item.column.texts[first]
                 if count > 1:
                     told = f"{told}, and so in {count:,} rows"
                 yield self._say(problem.rule, first, item, told, problem.expected, last=last)
-            if not self.has_zone and not any("%z" in form for form in item.forms):
+            is_local = not any(map(tells_offset, item.forms)) and len(item.orders) == 1
+            if is_local and not self.has_zone:
                 yield from self._change_hours(item)
+
+    def _open_order(self, item: ColumnTexts) -> Iterator[Finding]:
+        """Dates of which nothing in their column shows which number is the month."""
+        if item.in_doubt is None or not item.in_doubt.any():
+            return
+        rows = np.flatnonzero(item.in_doubt)
+        told = item.column.texts[int(rows[0])]
+        if rows.size > 1:
+            told = f"{told}, and so in {rows.size:,} rows"
+        orders = " and ".join(order[0] for order in item.orders)
+        expected = (
+            f"one order of day and month: these fit {orders}, and nothing in the column shows which"
+        )
+        yield self._say("time.ambiguous", int(rows[0]), item, told, expected, last=int(rows[-1]))
 
     def _change_hours(self, item: ColumnTexts) -> Iterator[Finding]:
         """Local times in the hours in which clocks change, where nothing tells the zone."""
-        if item.times is None or not any("%H" in form or "%I" in form for form in item.forms):
+        if item.times is None or not any(map(tells_hours, item.forms)):
             return
         times = item.times
         days, places = np.unique(
@@ -787,14 +804,8 @@ def _outside(numbers: Floats, term: Term, unit: Unit, usual: Unit) -> Flags:
 
 
 def _stretches_of(item: ColumnTexts) -> Iterator[tuple[int, int, int]]:
-    """Rows with one problem that follow one another: first, last, how many.
-
-    Where day and month may be exchanged that is so of the whole column.
-    """
+    """Rows with one problem that follow one another: first, last, how many."""
     rows = sorted(item.untimed)
-    if len(item.forms) > 1 and rows:
-        yield rows[0], rows[-1], len(rows)
-        return
     start = 0
     for at in range(1, len(rows) + 1):
         ends = at == len(rows) or rows[at] != rows[at - 1] + 1

@@ -106,8 +106,9 @@ ODD = (
 
 def as_texts(moment: datetime, form: str, *, is_bare: bool) -> str:
     """As a source writes it; some leave leading noughts out."""
-    text = moment.strftime(form.replace("%f%z", "%f")) + ("Z" if "%z" in form else "")
-    return re.sub(r"\b0(?=\d\b)", "", text) if is_bare else text
+    zone = ("Z", "+02:00", "-0530", "+01")[moment.hour % 4] if "%z" in form else ""
+    text = moment.strftime(form.replace("%z", ""))
+    return (re.sub(r"\b0(?=\d\b)", "", text) if is_bare else text) + zone
 
 
 @settings(max_examples=150, deadline=None)

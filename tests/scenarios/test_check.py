@@ -274,6 +274,7 @@ def test_days_and_months_that_may_be_exchanged_are_one_finding(tmp_path: Path) -
     lines = [["date", "titre"]] + [[f"{day:02}/03/2026", f"{day}.5"] for day in range(1, 12)]
     (item,) = found(write(tmp_path / "dates.csv", lines))
     assert item["rule"] == "time.ambiguous"
+    assert "Times were not checked" in item["advice"]
     lines.append(["25/03/2026", "1.5"])
     assert rules(write(tmp_path / "dates.csv", lines), code=0) == {}
 
@@ -379,6 +380,70 @@ def test_the_order_of_day_and_month_is_taken_from_the_whole_column_or_is_a_findi
     (told,) = json.loads(run(path, "--json", "--no-copy", code=1))["files"]
     evidence = {one["about"]: one["evidence"] for one in told["tables"][0]["assumed"]}
     assert "'13/05/2026 06:00:00' at R58C1 fits no other order" in evidence["Time"]
+
+
+# ---- what is left out is said
+
+
+def a_log(times: Sequence[str], header: str = "Time") -> list[list[str]]:
+    return [[header, "pH"], *([time, f"{7 + at % 5 / 10:.1f}"] for at, time in enumerate(times))]
+
+
+CLOCK = [f"{time:%H:%M:%S}" for time in steps(is_faulty=False)]
+
+
+@pytest.mark.parametrize(
+    ("header", "times", "why"),
+    [
+        ("Time", CLOCK, "Time holds times of day alone, without a date"),
+        ("Time (min)", [str(at) for at in range(60)], "Time (min) counts from a start"),
+        ("Time", [str(at) for at in range(60)], "the numbers of Time are neither Unix times nor days"),
+        ("Time", [f"04. Mai 2026 {clock}" for clock in CLOCK], "no one form of time that is known fits Time"),
+        ("Time", [f"25.05.2026 {clock}" for clock in reversed(CLOCK)], "rows do not run along Time, 59 of"),
+        ("Date", ["25.05.2026"] * 60, "Date is one and the same in all rows"),
+        ("x", [str(at % 7) for at in range(120)], "no column of times was recognised"),
+    ],
+)  # fmt: skip
+def test_times_that_were_not_checked_are_said_in_the_terminal_in_json_and_in_the_copy(
+    tmp_path: Path, header: str, times: list[str], why: str
+) -> None:
+    path = write(tmp_path / "log.csv", a_log(times, header), ";")
+    said = run(path, code=0)
+    assert f"  Times were not checked: {why}" in said
+    (told,) = json.loads(run(path, "--json", code=0))["files"]
+    (item,) = [one for one in told["tables"][0]["findings"] if one["rule"] == "time.unchecked"]
+    assert item["found"].startswith(f"Times were not checked: {why}")
+    listing = openpyxl.load_workbook(told["copy"])["Findings"]
+    assert item["found"] in {row[4].value for row in listing}
+
+
+def test_times_of_no_form_that_is_known_are_a_finding_at_their_cells(tmp_path: Path) -> None:
+    german = [f"04. Mai 2026 {clock}" for clock in CLOCK]
+    items = found(write(tmp_path / "log.csv", a_log(german), ";"), code=0)
+    (item,) = [one for one in items if one["rule"] == "time.unknown"]
+    assert item["where"]["locator"] == "R2C1:R61C1"
+    assert item["found"] == "04. Mai 2026 06:00:00, and so in 60 rows"
+    two = [f"25.05.2026 {clock}" for clock in CLOCK[:30]] + [f"2026-05-25T{c}" for c in CLOCK[30:]]
+    items = found(write(tmp_path / "log.csv", a_log(two, "Logged"), ";"), code=0)
+    assert not any(one["rule"] == "time.unchecked" for one in items)
+    items = found(write(tmp_path / "log.csv", a_log(two), ";"), code=0)
+    (item,) = [one for one in items if one["rule"] == "time.unknown"]
+    assert item["expected"] == "times in one form, not in %d.%m.%Y %H:%M:%S and %Y-%m-%dT%H:%M:%S"
+
+
+def test_gaps_alone_are_said_to_be_left_out_where_no_interval_is_usual(tmp_path: Path) -> None:
+    times = [f"2026-05-25 06:{at * at // 60 % 60:02}:{at * at % 60:02}" for at in range(40)]
+    (item,) = found(write(tmp_path / "log.csv", a_log(times), ";"), code=0)
+    assert item["found"] == "Gaps were not checked: the rows of Time come at no usual interval"
+    assert item["severity"] == 4
+
+
+def test_a_table_that_wants_no_times_is_not_said_to_lack_them(tmp_path: Path) -> None:
+    assert "not checked" not in run(write(tmp_path / "clean.csv", CLEAN), code=0)
+    hold = [["Batch", "Hold time (h)"]] + [[f"B{at}", f"{at}.5"] for at in range(60)]
+    assert "Times were" not in run(write(tmp_path / "hold.csv", hold, ";"), code=0)
+    good = a_log([f"2026-05-25 {clock}" for clock in CLOCK])
+    assert "nothing found" in run(write(tmp_path / "good.csv", good, ";"), code=0)
 
 
 def test_a_unit_in_which_hardly_a_number_is_usual_is_doubted(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def read_texts(table: Table, zone: tzinfo | None = None, zone_name: str = "") ->
     found = TableTexts(table=table, columns=columns, mark=mark, assumed=[])
     for item in columns:
         _read_numbers(item, mark)
-        if item.kind == "text" or (item.kind == "number" and item.is_named_for_times):
+        if item.kind == "text" or (item.kind == "number" and _may_be_times(item)):
             reader = TimeReader(
                 formats=(),
                 zone=zone or UTC,
@@ -348,6 +348,12 @@ def _find_damage(item: ColumnTexts, mark: str) -> None:
 
 
 # ---- times
+
+
+def _may_be_times(item: ColumnTexts) -> bool:
+    """Whether numbers may be times: under such a name, or as `31 Aug 2026` seems to be 31 of a unit."""
+    united = sum(1 for one in item.readings if one is not None and one.unit_text)
+    return item.is_named_for_times or united >= MOSTLY * len(item.readings)
 
 
 def _read_times(item: ColumnTexts, reader: TimeReader) -> None:

@@ -60,6 +60,8 @@ def read_fixed(texts: Texts, form: str, years: tuple[int, int]) -> Micros | None
     if not _layouts(form):
         return None
     texts = compute.utf8_trim_whitespace(texts)
+    if " " in form and compute.any(compute.match_substring(texts, "  ")).as_py():
+        texts = compute.replace_substring_regex(texts, " +", " ")  # as `strptime` takes them
     content = bytes_of(texts)
     ends = np.cumsum(np.asarray(compute.binary_length(texts), dtype=np.int64))
     lengths = np.diff(ends, prepend=0)

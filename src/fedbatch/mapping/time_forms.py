@@ -18,7 +18,16 @@ from fedbatch.mapping.instants import read_at_once
 from fedbatch.series.arrow import Texts, arrow, one_array
 from fedbatch.series.blocks import Flags, Floats
 
-__all__ = ["MOSTLY", "TimeForms", "find_count", "find_forms", "is_time_name", "orders_of"]
+__all__ = [
+    "MOSTLY",
+    "TimeForms",
+    "find_count",
+    "find_forms",
+    "forms_among",
+    "is_elapsed_name",
+    "is_time_name",
+    "orders_of",
+]
 
 # A column is of times if so many of its texts are; what is not is what a person looks for.
 MOSTLY = 0.8
@@ -79,6 +88,8 @@ _WHOSE = frozenset(
     | {"yyyy", "yy", "mm", "dd", "hh", "ss"}
 )
 
+_ELAPSED = frozenset({"elapsed", "run", "relative", "process", "culture", "cultivation", "batch"})
+
 # Counts are plausible between 2000 and 2100.
 _UNIX = ("unix_s", "unix_ms", "unix_us", "unix_ns")
 _DAYS = "serial_1900"
@@ -129,6 +140,14 @@ def is_time_name(words: Sequence[str]) -> bool:
     return bool(_CLOCKS.intersection(words)) and _CLOCKS.union(_WHOSE).issuperset(words)
 
 
+def is_elapsed_name(words: Sequence[str], unit: str) -> bool:
+    """Whether a header names the time since a start: `Time (min)`, `Run time [h]`."""
+    if unit.lower() not in _DURATIONS:
+        return False
+    rest = set(words) - {unit.lower()}
+    return bool(rest & _CLOCKS) and rest <= _CLOCKS | _ELAPSED
+
+
 # ---- texts
 
 
@@ -150,6 +169,13 @@ def orders_of(text: str, *, is_named: bool) -> tuple[str, ...]:
             continue
         return tuple(order.format(match[1]) + clock for order in orders)
     return ()
+
+
+def forms_among(texts: Sequence[str]) -> list[str]:
+    """The forms that occur among texts under the name of a time, the most frequent first."""
+    sample = texts[:: max(1, len(texts) // _SAMPLE)]
+    told = (orders_of(text, is_named=True) for text in sample)
+    return [orders[0] for orders, _ in Counter(item for item in told if item).most_common()]
 
 
 def _clock_of(rest: str, date: re.Match[str]) -> str | None:

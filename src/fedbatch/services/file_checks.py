@@ -60,6 +60,7 @@ ADVICE = {
     "table.duplicate_header": "Give each column a name of its own.",
     "time.ambiguous": "Write dates as 2026-03-01, and times with their offset.",
     "time.zone": "Name the zone with --zone, or export times with their offset.",
+    "time.unknown": "Write all alike, as 2026-03-01 06:00:00; the guide lists the forms that are known.",
     "time.format": "Correct the date where it was written.",
     "order.min_mean_max": "Look whether columns were exchanged.",
     "row.duplicate": "Leave one of the rows out.",

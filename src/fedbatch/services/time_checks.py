@@ -1,21 +1,24 @@
 """Checks of a table's times, and of what runs along them: gaps, doubled rows, counters."""
 
+import re
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from fedbatch.mapping.assuming import Assumption, ColumnTexts, TableTexts
+from fedbatch.mapping.assuming import Assumption, ColumnTexts, Sort, TableTexts
 from fedbatch.mapping.instants import NO_TIME
-from fedbatch.mapping.suggest import named_field
+from fedbatch.mapping.suggest import named_field, unit_text, words_of
+from fedbatch.mapping.time_forms import MOSTLY, forms_among, is_elapsed_name
 from fedbatch.mapping.times import tells_hours, tells_offset
-from fedbatch.rules.columns import Steps, counter_falls, gap_steps, steps_within
+from fedbatch.rules.columns import STEPS_MIN, Steps, counter_falls, gap_steps, steps_within
 from fedbatch.rules.series_source import stuck_stretches
 from fedbatch.series.blocks import Flags, Integers
 from fedbatch.services.cell_findings import CellFindings
 from fedbatch.services.checking import COUNTERS
-from fedbatch.standard.findings import Finding
+from fedbatch.standard.findings import Finding, Place
+from fedbatch.standard.rulebook import finding
 
 __all__ = ["AXIS_ROWS_MIN", "CELLS_LISTED_MAX", "TimeChecks"]
 
@@ -27,6 +30,14 @@ _AXIS_DISTINCT = 0.5
 _GROUPED_ROWS_MIN = 3
 _SYSTEMATIC = 0.05
 _GROUP_FIELDS = frozenset({"batch", "tag"})
+# So many rows of numbers are seldom without a time.
+_LONG_ROWS = 100
+# What a person takes for a date with its time of day, and, under the name of a time, for a date alone.
+_LIKE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[T ,]+\d{1,2}[:.h]\d\d", re.ASCII)
+_LIKE_NAMED = re.compile(
+    r"\w*,?\s*(?:\d{1,4}[-/.] ?\d{1,2}[-/.] ?\d{2,4}|\d{1,2}[-./ ]*[^\W\d_]{3,9}[-./ ]+\d{2,4})"
+)
+_OF_DAY = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[AaPp][Mm])?", re.ASCII)
 _DAY_US = 86_400_000_000
 _HOUR_US = 3_600_000_000
 
@@ -51,9 +62,12 @@ class TimeChecks(CellFindings):
         self.twins = twins
         self.has_zone = has_zone
         self.assumed: list[Assumption] = []
+        self.groups = self._named_groups()
+        self.axis = self._axis(self.groups)
 
     def texts_of_times(self) -> Iterator[Finding]:
         """What is wrong with single times, and with the order of their day and month."""
+        yield from self._unknown()
         for item in self.texts.of_kind("time"):
             yield from self._open_order(item)
             for first, last, count in _stretches_of(item):
@@ -78,7 +92,11 @@ class TimeChecks(CellFindings):
         expected = (
             f"one order of day and month: these fit {orders}, and nothing in the column shows which"
         )
-        yield self._say("time.ambiguous", int(rows[0]), item, told, expected, last=int(rows[-1]))
+        advice = "Write dates as 2026-03-01, and times with their offset."
+        if self.axis is None and len(self.table.rows) >= AXIS_ROWS_MIN:
+            advice = f"Times were not checked, since their order is open. {advice}"
+        first, last = int(rows[0]), int(rows[-1])
+        yield self._say("time.ambiguous", first, item, told, expected, last=last, advice=advice)
 
     def _change_hours(self, item: ColumnTexts) -> Iterator[Finding]:
         """Local times in the hours in which clocks change, where nothing tells the zone."""
@@ -96,21 +114,109 @@ class TimeChecks(CellFindings):
             expected = "an offset: in this hour the clocks of Europe or America change"
             yield self._say("time.zone", int(rows[0]), item, told, expected, last=int(rows[-1]))
 
+    # ---- what is left out
+
+    def _unknown(self) -> Iterator[Finding]:
+        """Columns that hold times, for all that a person sees, in no form that is known."""
+        for item in self.texts.of_kind("text"):
+            places = _filled_places(item)
+            looks = _LIKE_NAMED if item.is_named_for_times else _LIKE
+            like = [at for at in places if looks.match(item.texts[at])]
+            if not like or len(like) < MOSTLY * len(places):
+                continue
+            forms = forms_among([item.texts[at] for at in like])
+            expected = "times in one form that is known"
+            if len(forms) > 1:
+                expected = f"times in one form, not in {' and '.join(forms)}"
+            rows = np.flatnonzero(np.isin(item.codes, like))
+            told = item.texts[like[0]]
+            if rows.size > 1:
+                told = f"{told}, and so in {rows.size:,} rows"
+            yield self._say("time.unknown", int(rows[0]), item, told, expected, last=int(rows[-1]))
+
+    def _unchecked(
+        self, why: str, item: ColumnTexts | None = None, *, what: str = "Times"
+    ) -> Iterator[Finding]:
+        """That checks were left out, and why: silence would look like a clean bill."""
+        if not why:
+            return
+        index = item.column.index if item is not None else 0
+        place = Place(
+            file=self.file,
+            scheme=self.table.scheme,
+            locator=self.table.locator(self.table.header_row, index),
+            path=item.column.header if item is not None else "",
+        )
+        expected = "rows along a column of times"
+        yield finding(
+            "time.unchecked", place, found=f"{what} were not checked: {why}", expected=expected
+        )
+
+    def _why_no_axis(self) -> str:
+        """Why rows follow no column of times; "" where nothing makes one expect it, or it is said."""
+        rows = len(self.table.rows)
+        reasons = [self._why_not_along(item) for item in self.texts.of_kind("time")]
+        if reasons:
+            return "; ".join(filter(None, reasons)) if rows >= AXIS_ROWS_MIN else ""
+        named = (
+            item
+            for item in self.texts.columns
+            if item.is_named_for_times or (_is_elapsed(item) and self._is_rising(item))
+        )
+        reasons = [_why_unread(item) for item in named if item.kind in {"text", "number"}]
+        if not reasons and self._is_long():
+            return "no column of times was recognised"
+        return "; ".join(reasons)
+
+    def _why_not_along(self, item: ColumnTexts) -> str:
+        if item.times is None or len(item.orders) > 1:
+            return ""
+        steps = steps_within(item.times, item.times != NO_TIME, self.groups)
+        back, name = int((steps.sizes < 0).sum()), _name(item)
+        if not steps.sizes.size:
+            return f"no two times of {name} follow one another"
+        return f"rows do not run along {name}, {back:,} of {steps.sizes.size:,} steps go back"
+
+    def _is_rising(self, item: ColumnTexts) -> bool:
+        numbers = item.numbers
+        steps = steps_within(numbers, ~np.isnan(numbers), self.groups)
+        rising = int((steps.sizes >= 0).sum())
+        return bool(np.any(steps.sizes > 0)) and rising >= _AXIS_PART * steps.sizes.size
+
+    def _of_day(self) -> str:
+        """A column of times of day, which belong to the dates of another."""
+        named = (item for item in self.texts.of_kind("text") if item.is_named_for_times)
+        found = next((item for item in named if _is_of_day(item)), None)
+        return "" if found is None else f", and {_name(found)} holds times of day alone"
+
+    def _is_long(self) -> bool:
+        """Whether rows may well follow one another in time: many of them, of numbers or of tags."""
+        fields = {named_field(item.column.header) for item in self.texts.columns}
+        filled = sum(1 for item in self.texts.columns if item.kind != "blank")
+        is_of_numbers = 2 * len(self.numbers) >= filled
+        return len(self.table.rows) >= _LONG_ROWS and (is_of_numbers or fields >= {"tag", "value"})
+
     # ---- rows along time
 
     def along_time(self) -> Iterator[Finding]:
         """What is wrong with rows that follow one another."""
-        groups = self._named_groups()
-        axis = self._axis(groups)
-        if axis is None:
+        groups = self.groups
+        if self.axis is None:
+            yield from self._unchecked(self._why_no_axis())
             yield from self._resets(groups)
             return
-        item, times = axis
+        item, times = self.axis
         groups = self._told_apart(times, groups, item)
         there = times != NO_TIME
         pairs = _joined(groups, np.unique(times, return_inverse=True)[1].astype(np.int64))
-        if np.unique(pairs[there]).size < _AXIS_DISTINCT * int(there.sum()):
+        distinct, count = np.unique(pairs[there]).size, int(there.sum())
+        if distinct < _AXIS_DISTINCT * count:
             # One date over many rows says when they were written, not how they follow one another.
+            name = _name(item)
+            why = f"{count:,} rows share {distinct:,} of {name}'s times{self._of_day()}"
+            if distinct == 1:
+                why = f"{name} is one and the same in all rows{self._of_day()}"
+            yield from self._unchecked(why, item)
             yield from self._resets(groups)
             return
         steps = steps_within(times, there, groups)
@@ -189,6 +295,9 @@ class TimeChecks(CellFindings):
     def _gaps(self, item: ColumnTexts, times: Integers, steps: Steps) -> Iterator[Finding]:
         found = gap_steps(steps)
         if found is None:
+            if len(self.table.rows) > STEPS_MIN:
+                why = f"the rows of {_name(item)} come at no usual interval"
+                yield from self._unchecked(why, item, what="Gaps")
             return
         gaps, usual = found
         for row, before, size in zip(
@@ -241,6 +350,43 @@ class TimeChecks(CellFindings):
                 )
                 expected = "a counter that grows while the machine runs"
                 yield self._say("counter.stuck", one, counter, told, expected, last=two)
+
+
+def _name(item: ColumnTexts) -> str:
+    """A column's header on one line."""
+    return " ".join(item.column.header.split()) or "a column without a header"
+
+
+def _filled_places(item: ColumnTexts) -> list[int]:
+    """The places of a column's texts that say something."""
+    nothing = {Sort.BLANK, Sort.ABSENT}
+    return [at for at, sort in enumerate(item.sorts) if sort not in nothing]
+
+
+def _is_of_day(item: ColumnTexts) -> bool:
+    places = _filled_places(item)
+    like = sum(1 for at in places if _OF_DAY.fullmatch(item.texts[at]))
+    return like > 0 and like >= MOSTLY * len(places)
+
+
+def _is_elapsed(item: ColumnTexts) -> bool:
+    return item.kind == "number" and is_elapsed_name(
+        words_of(item.column.header), unit_text(item.column)
+    )
+
+
+def _why_unread(item: ColumnTexts) -> str:
+    """Why a column that is named for times is none of times."""
+    name = _name(item)
+    if item.kind == "number":
+        if _is_elapsed(item):
+            return f"{name} counts from a start that the file does not say"
+        return f"the numbers of {name} are neither Unix times nor days of a spreadsheet that rise"
+    if _is_of_day(item):
+        return f"{name} holds times of day alone, without a date"
+    places = _filled_places(item)
+    shown = f" ({item.texts[places[0]]!r})" if places else ""
+    return f"no one form of time that is known fits {name}{shown}"
 
 
 def _stretches_of(item: ColumnTexts) -> Iterator[tuple[int, int, int]]:

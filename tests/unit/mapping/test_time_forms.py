@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from fedbatch.mapping.suggest import words_of
-from fedbatch.mapping.time_forms import find_forms, is_time_name, orders_of
+from fedbatch.mapping.time_forms import find_forms, is_elapsed_name, is_time_name, orders_of
 from fedbatch.mapping.times import check_format
 
 FIRST = datetime(2026, 5, 25, 6)  # noqa: DTZ001 - local times
@@ -126,3 +126,15 @@ def test_texts_of_many_forms_or_of_other_texts_are_of_none() -> None:
 )  # fmt: skip
 def test_a_header_names_an_instant_or_a_duration(header: str, *, is_named: bool) -> None:
     assert is_time_name(words_of(header)) == is_named
+
+
+@pytest.mark.parametrize(
+    ("header", "unit", "is_elapsed"),
+    [
+        ("Time (min)", "min", True), ("Time [s]", "s", True), ("Run time (h)", "h", True),
+        ("Elapsed Time (hours)", "hours", True), ("Hold time (h)", "h", False), ("Time", "", False),
+        ("Time (UTC)", "UTC", False), ("Drying time (min)", "min", False), ("min", "min", False),
+    ],
+)  # fmt: skip
+def test_a_header_names_the_time_since_a_start(header: str, unit: str, *, is_elapsed: bool) -> None:
+    assert is_elapsed_name(words_of(header), unit) == is_elapsed

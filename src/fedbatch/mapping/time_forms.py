@@ -25,6 +25,8 @@ __all__ = [
     "find_forms",
     "forms_among",
     "is_elapsed_name",
+    "is_of_day",
+    "is_plain_name",
     "is_time_name",
     "orders_of",
 ]
@@ -71,6 +73,7 @@ _CLOCK = re.compile(
 _SHORT_CLOCK = re.compile(
     rf"(?P<gap>T|_|-| )\d{{4}}(?P<seconds>\d\d(?:(?P<mark>[.,])\d{{1,9}})?)?{_ZONE}", re.ASCII
 )
+_OF_DAY = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[AaPp][Mm])?", re.ASCII)
 _PARTS_OF_SECONDS = re.compile(r"[.,:]%f")
 
 # Headers: words that name an instant wherever they stand; those that may name a duration as well and
@@ -80,12 +83,14 @@ _INSTANTS = frozenset(
     | {"datum", "zeitstempel", "horodatage", "fecha"}
 )
 _CLOCKS = frozenset({"time", "times", "zeit", "uhrzeit"})
-_WHOSE = frozenset(
+_PLAIN = frozenset(
     {"utc", "gmt", "local", "cet", "cest", "server", "source", "plc", "opc", "log", "logged"}
-    | {"event", "record", "recorded", "sample", "sampling", "sampled", "start", "end", "begin"}
-    | {"stop", "finish", "measurement", "measured", "reading", "acquisition", "created", "entry"}
-    | {"of", "the", "and", "day", "stamp", "t", "iso", "index", "s", "ms", "us", "ns"}
+    | {"event", "of", "the", "and", "day", "stamp", "t", "iso", "index", "s", "ms", "us", "ns"}
     | {"yyyy", "yy", "mm", "dd", "hh", "ss"}
+)
+_WHOSE = _PLAIN | frozenset(
+    {"record", "recorded", "sample", "sampling", "sampled", "start", "end", "begin", "stop"}
+    | {"finish", "measurement", "measured", "reading", "acquisition", "created", "entry"}
 )
 
 _ELAPSED = frozenset({"elapsed", "run", "relative", "process", "culture", "cultivation", "batch"})
@@ -138,6 +143,16 @@ def is_time_name(words: Sequence[str]) -> bool:
     if _INSTANTS.intersection(words):
         return True
     return bool(_CLOCKS.intersection(words)) and _CLOCKS.union(_WHOSE).issuperset(words)
+
+
+def is_plain_name(words: Sequence[str]) -> bool:
+    """Whether a header names a time and nothing that tells it from others: `Timestamp`, `Log time (UTC)`."""
+    return is_time_name(words) and (_INSTANTS | _CLOCKS | _PLAIN).issuperset(words)
+
+
+def is_of_day(text: str) -> bool:
+    """Whether a text is a time of day without a date."""
+    return _OF_DAY.fullmatch(text) is not None
 
 
 def is_elapsed_name(words: Sequence[str], unit: str) -> bool:

@@ -78,7 +78,7 @@ def draft_mapping(
     mark = _quoted(proposal.decimal_mark) if proposal.decimal_mark else '"?"   # "." or ","'
     zone_text = zone or '"?"   # the zone of its times, such as Europe/Zurich'
     head = _MAPPING_HEAD.format(path=path.name, name=name, mark=mark, zone=zone_text)
-    lines = [head + _layout_lines(table, layout) + "rules:"]
+    lines = [head + _format_lines(proposal) + _layout_lines(table, layout) + "rules:"]
     lines += [_rule_lines(item) for item in proposal.columns]
     return "\n".join(lines) + "\n", _open_count(proposal, zone)
 
@@ -86,6 +86,13 @@ def draft_mapping(
 def _open_count(proposal: TableProposal, zone: str | None) -> int:
     asked = sum(1 for item in proposal.columns if item.question)
     return asked + (not proposal.decimal_mark) + (zone is None)
+
+
+def _format_lines(proposal: TableProposal) -> str:
+    """Formats of a column that has several, which all columns may have then."""
+    several = [item.time_formats for item in proposal.columns if item.field]
+    forms = dict.fromkeys(form for formats in several if len(formats) > 1 for form in formats)
+    return f"time_formats: [{', '.join(map(_quoted, forms))}]\n" if forms else ""
 
 
 def _layout_lines(table: Table, layout: TableLayout) -> str:
@@ -108,7 +115,7 @@ def _rule_lines(item: ColumnProposal) -> str:
         parts.append(f"open: {_quoted(item.question)}")
     elif item.field:
         parts.append(f"field: {item.field}")
-        if item.time_formats:
+        if len(item.time_formats) == 1:
             parts.append(f"time_format: {_quoted(item.time_formats[0])}")
     else:
         parts += [

@@ -10,7 +10,7 @@ import numpy as np
 from fedbatch.mapping.assuming import Assumption, ColumnTexts, Sort, TableTexts
 from fedbatch.mapping.instants import NO_TIME
 from fedbatch.mapping.suggest import named_field, unit_text, words_of
-from fedbatch.mapping.time_forms import MOSTLY, forms_among, is_elapsed_name
+from fedbatch.mapping.time_forms import MOSTLY, forms_among, is_elapsed_name, is_of_day
 from fedbatch.mapping.times import tells_hours, tells_offset
 from fedbatch.rules.columns import STEPS_MIN, Steps, counter_falls, gap_steps, steps_within
 from fedbatch.rules.series_source import stuck_stretches
@@ -37,7 +37,6 @@ _LIKE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[T ,]+\d{1,2}[:.h]\d\d", re.
 _LIKE_NAMED = re.compile(
     r"\w*,?\s*(?:\d{1,4}[-/.] ?\d{1,2}[-/.] ?\d{2,4}|\d{1,2}[-./ ]*[^\W\d_]{3,9}[-./ ]+\d{2,4})"
 )
-_OF_DAY = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[AaPp][Mm])?", re.ASCII)
 _DAY_US = 86_400_000_000
 _HOUR_US = 3_600_000_000
 
@@ -365,7 +364,7 @@ def _filled_places(item: ColumnTexts) -> list[int]:
 
 def _is_of_day(item: ColumnTexts) -> bool:
     places = _filled_places(item)
-    like = sum(1 for at in places if _OF_DAY.fullmatch(item.texts[at]))
+    like = sum(1 for at in places if is_of_day(item.texts[at]))
     return like > 0 and like >= MOSTLY * len(places)
 
 

@@ -12,6 +12,7 @@ from fedbatch.node.importing import layout_of, load_mappings
 from fedbatch.ports import Partner
 from fedbatch.sources.tabular import read_file
 from fedbatch.standard.mappings import Mapping, MappingRule, TableLayout
+from fedbatch.store.objects import write_durably
 
 __all__ = ["draft_agreement", "draft_alone", "draft_mapping", "write_draft"]
 
@@ -50,6 +51,7 @@ def write_draft(path: Path, text: str) -> None:
 
     Raises:
         ConflictError: there is one.
+        StoreError: there is no room for it.
     """
     if path.exists():
         raise ConflictError(
@@ -61,7 +63,7 @@ def write_draft(path: Path, text: str) -> None:
             ),
             code="draft.exists",
         )
-    path.write_text(text, encoding="utf-8")
+    write_durably(path, text.encode())
 
 
 def _quoted(text: str) -> str:

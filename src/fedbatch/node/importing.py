@@ -1,11 +1,12 @@
 """Files into the journal: find the mapping, read, extract, take in."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from fedbatch.errors import InputError
+from fedbatch.errors import InputError, StoreError
 from fedbatch.mapping.extract import extract
 from fedbatch.mapping.matching import difference, fingerprint, mapping_fingerprint
 from fedbatch.mapping.series import extract_series, is_series
@@ -31,6 +32,7 @@ __all__ = [
     "layout_of",
     "load_mappings",
     "tells_units",
+    "told_untaken",
 ]
 
 _IN_COLUMNS = frozenset({".csv", ".tsv", ".txt", ".parquet"})
@@ -213,7 +215,17 @@ def import_file(
 
     Raises:
         InputError: unreadable, no mapping fits, or several do and none is named.
+        StoreError: `store.full`: there was no room, and nothing was taken in.
     """
+    reports: list[IntakeReport] = []
+    with told_untaken(path.name, reports):
+        reports.extend(_import_file(home, path, person, mapping_name, reason))
+    return reports
+
+
+def _import_file(
+    home: Home, path: Path, person: Person, mapping_name: str | None, reason: str
+) -> Iterator[IntakeReport]:
     # Before it is read: what it says may be another a moment later.
     looked_at = home.clock.now()
     mappings = [item for item in load_mappings(home) if mapping_name in {None, item.source}]
@@ -239,13 +251,28 @@ def import_file(
                 advice="Import it again when whoever writes it has finished.",
                 code="file.changed",
             )
-        reports = [
-            _take_table(home, reading, table, mapping, person, reason) for table, mapping in fitting
-        ]
+        for table, mapping in fitting:
+            yield _take_table(home, reading, table, mapping, person, reason)
     for _, mapping in fitting:
         if tells_units(mapping):
             home.journal.hear(mapping.source, looked_at)
-    return reports
+
+
+@contextmanager
+def told_untaken(what: str, reports: Sequence[IntakeReport] = ()) -> Iterator[None]:
+    """Where the disk is full, say besides that nothing was taken in: a table is, or is not, as a whole."""
+    try:
+        yield
+    except StoreError as error:
+        if error.code != "store.full":
+            raise
+        taken = ", ".join(item.mapping for item in reports)
+        told = (
+            f"Of {what} was taken in what {taken} reads"
+            if taken
+            else f"Nothing of {what} was taken in"
+        )
+        raise StoreError(f"{error} {told}.", code=error.code) from error
 
 
 def _take_table(

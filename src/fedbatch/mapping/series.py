@@ -18,6 +18,7 @@ from fedbatch.mapping.cells import Doubt, column_unit
 from fedbatch.mapping.extract import Draft, Extraction, Ground, extract
 from fedbatch.mapping.instants import NO_TIME, Micros, read_instants
 from fedbatch.mapping.matching import assign_rules, rows_meant
+from fedbatch.mapping.rows import owner_wanted
 from fedbatch.mapping.tables import Column as TableColumn
 from fedbatch.mapping.tables import SourceFile, Table
 from fedbatch.mapping.times import TimeProblem, TimeReader, is_fine
@@ -295,7 +296,9 @@ class _Work:
                     "row.no_batch",
                     f"row {self.table.rows[int(rows[0])]}",
                     f"{rows.size} rows",
-                    "a batch number, or equipment",
+                    owner_wanted(self.fields.keys() | self.constants.keys()).removesuffix(
+                        " and a time"
+                    ),
                 )
         return owners, [(a, b, c) for a, b, c in names]
 

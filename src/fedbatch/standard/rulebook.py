@@ -52,7 +52,12 @@ RULES: dict[str, Rule] = dict(
         ),
         _rule("table.trailing_text", 4, "source", "Nothing but data follows the header."),
         # ---- the row
-        _rule("row.no_batch", 1, "source", "A row says which batch it belongs to."),
+        _rule(
+            "row.no_batch",
+            1,
+            "source",
+            "A row says which batch, or which equipment, it belongs to.",
+        ),
         _rule("row.duplicate", 3, "source", "A row stands once in a file."),
         _rule("row.repeated", 2, "source", "A key stands once where it names one row each."),
         _rule("row.incomplete", 1, "source", "A row names what its other cells are about."),

@@ -1,25 +1,34 @@
 """F5: a disk that fills up: refused before anything is promised, readable meanwhile, whole afterwards."""
 
 import errno
+import gc
 import os
+import re
 import resource
 import shutil
 import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 from typing_extensions import override
 
+from fedbatch.cli import app
 from fedbatch.errors import FedbatchError, StoreError
+from fedbatch.node import file_checks
 from fedbatch.node.backups import back_up
 from fedbatch.node.carrying import carry
 from fedbatch.node.exporting import export_table
 from fedbatch.node.reading import read_results
 from fedbatch.node.verifying import verify_home
+from fedbatch.store.journal import Journal
 from fedbatch.store.objects import Files, ObjectFolder
+from tests.faults.failing import FailingVFS, Fault, Kind
 from tests.faults.outcome import Outcome
 from tests.scenarios.making import AGREED, are_equal, linked, row, write_table
 
@@ -183,6 +192,137 @@ def test_an_export_or_a_folder_that_finds_no_room_leaves_nothing_behind(
         with pytest.raises(StoreError, match="No space left on device"):
             carry(made.cmo.home, tiny, "u-1")
     assert left_in(tiny) == []
+
+
+# ---- what a person is told
+
+
+class Broken(Files):
+    """A disk that fails, and is not full."""
+
+    @override
+    def write(self, path: Path, content: bytes, mode: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize(("files", "is_full"), [(Room(0), True), (Broken(), False)])
+def test_an_import_that_finds_no_room_names_the_folder_and_takes_nothing_in(
+    folder: Path, files: Files, *, is_full: bool
+) -> None:
+    with linked(folder) as made:
+        made.deliver([row("B0")])
+        home = made.cmo.home
+        objects = home.path / "journal" / "objects"
+        home.__dict__["journal_objects"] = ObjectFolder(objects, files=files)
+        before = home.journal.size()
+        with pytest.raises(StoreError) as caught:
+            made.cmo.take(write_table(folder / "tables" / "t.csv", [row("B1")]))
+        assert home.journal.size() == before
+    said = str(caught.value)
+    assert re.search("[0-9a-f]{64}", said) is None
+    assert str(objects) in said
+    assert ("No room is left in" in said) == is_full
+    assert said.endswith("Nothing of t.csv was taken in.") == is_full
+    assert caught.value.code == ("store.full" if is_full else "store.failed")
+
+
+@pytest.mark.parametrize(("kind", "is_full"), [("full", True), ("EIO", False)])
+def test_a_journal_that_finds_no_room_says_so_and_one_that_fails_does_not(
+    folder: Path, kind: Kind, *, is_full: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)  # SQLite's, where it calls the disk
+    with linked(folder) as made:
+        made.deliver([row("B0")])
+        home = made.cmo.home
+        home.journal.close()
+        fault = Fault(kind)
+        vfs = FailingVFS(f"full-{kind}", fault)
+        home.__dict__["journal"] = Journal(home.path / "journal", vfs=vfs.name)
+        before = home.journal.size()
+        fault.quota = 0
+        with pytest.raises(StoreError) as caught:
+            made.cmo.take(write_table(folder / "tables" / "t.csv", [row("B1")]))
+        home.journal.close()
+        home.__dict__["journal"] = Journal(home.path / "journal")
+        assert home.journal.size() == before
+    said = str(caught.value)
+    assert (f"No room is left in {home.path / 'journal'}" in said) == is_full
+    assert said.endswith("Nothing of t.csv was taken in.") == is_full
+
+
+def long_table(folder: Path) -> Path:
+    path = folder / "long.csv"
+    path.write_text("a;b\n" + "".join(f"{at};{at}.5\n" for at in range(9000)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def unraised(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What nobody could catch: it would stand on a person's screen as a trace."""
+    found: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", found.append)
+    return found
+
+
+def check(path: Path, out: Path) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["check", str(path), "--out", str(out)])
+    gc.collect()
+    return done.exit_code, done.output
+
+
+@pytest.mark.parametrize("name", ["copy.xlsx", "copy.csv"])
+def test_a_copy_of_a_checked_file_onto_a_full_disk_names_the_folder(
+    folder: Path, tiny: Path, unraised: list[object], name: str
+) -> None:
+    (tiny / "fill").write_bytes(b"x" * 96 * 1024)
+    with (tiny / "fill").open("ab", buffering=0) as more, suppress(OSError):
+        while True:
+            more.write(b"x")
+    code, said = check(long_table(folder), tiny / name)
+    assert code == 9
+    assert f"No room is left in {tiny}: {name} could not be written" in said
+    assert "fault of Fedbatch" not in said
+    assert (left_in(tiny), unraised) == (["fill"], [])
+
+
+@pytest.mark.parametrize("limit", [0, 4_000, 60_000, 200_000])
+def test_a_copy_that_finds_no_room_where_it_is_made_names_that_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, unraised: list[object], limit: int
+) -> None:
+    aside = folder / "aside"
+    aside.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(aside))
+    path = long_table(folder)
+    with no_file_longer_than(limit):
+        code, said = check(path, folder / "copy.xlsx")
+    assert code == 9
+    assert f"No room is left in {aside}" in said
+    assert os.strerror(errno.EFBIG) in said
+    assert "--no-copy" in said
+    assert "fault of Fedbatch" not in said
+    assert unraised == []
+    assert not (folder / "copy.xlsx").exists()
+    # Once there is room, the copy is made.
+    assert check(path, folder / "copy.xlsx")[0] in {0, 1}
+    assert (folder / "copy.xlsx").exists()
+
+
+def test_control_a_fault_of_ours_is_still_said_to_be_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> bytes:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(file_checks, "render_workbook", fails)
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    code, said = check(long_table(folder), folder / "copy.xlsx")
+    assert code == 11
+    assert "fault of Fedbatch" in said
+    # Where not even its trace finds room, that is said, and nothing else fails.
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "nowhere"))
+    code, said = check(long_table(folder), folder / "copy.xlsx")
+    assert code == 11
+    assert "The trace could not be left in a file" in said
 
 
 @pytest.mark.long

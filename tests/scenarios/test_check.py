@@ -7,11 +7,14 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import openpyxl
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from typer.testing import CliRunner
 
 from fedbatch.cli import app
@@ -271,8 +274,176 @@ def test_days_and_months_that_may_be_exchanged_are_one_finding(tmp_path: Path) -
     lines = [["date", "titre"]] + [[f"{day:02}/03/2026", f"{day}.5"] for day in range(1, 12)]
     (item,) = found(write(tmp_path / "dates.csv", lines))
     assert item["rule"] == "time.ambiguous"
+    assert "Times were not checked" in item["advice"]
     lines.append(["25/03/2026", "1.5"])
     assert rules(write(tmp_path / "dates.csv", lines), code=0) == {}
+
+
+START = datetime(2026, 5, 25, 6, tzinfo=UTC)
+
+
+def steps(*, is_faulty: bool) -> list[datetime]:
+    """A row every ten seconds; faulty with a gap, a doubled time and one that falls."""
+    times = [START + timedelta(seconds=10 * row) for row in range(60)]
+    if is_faulty:
+        del times[20:24]
+        times[30] = times[29]
+        times[41], times[42] = times[42], times[41]
+    return times
+
+
+TIME_FAULTS = Counter({"series.gap": 1, "series.duplicate": 1, "series.backwards": 1})
+
+
+def written(form: str, time: datetime) -> str:
+    seconds = (time - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
+    counts = {
+        "unix_s": f"{seconds:.0f}",
+        "unix_ms": f"{seconds * 1000:.0f}",
+        "serial_1900": f"{seconds / 86400 + 25569:.8f}",
+    }
+    return counts.get(form) or time.strftime(form)
+
+
+@pytest.mark.parametrize(
+    ("written_as", "form"),
+    [
+        ("%Y-%m-%dT%H:%M:%S.123Z", "%Y-%m-%dT%H:%M:%S.%f%z"),
+        ("%Y-%m-%d %H:%M:%S.123+02:00", "%Y-%m-%d %H:%M:%S.%f%z"),
+        ("%d-%b-%y %H:%M:%S", "%d-%b-%y %H:%M:%S"),
+        ("%d-%b-%y %H:%M:%S.000", "%d-%b-%y %H:%M:%S.%f"),
+        ("%d-%b-%Y %H:%M:%S", "%d-%b-%Y %H:%M:%S"),
+        ("%d/%m/%y %H:%M:%S", "%d/%m/%y %H:%M:%S"),
+        ("%d/%m/%Y %H:%M:%S.500", "%d/%m/%Y %H:%M:%S.%f"),
+        ("%Y%m%dT%H%M%S", "%Y%m%dT%H%M%S"),
+        ("%Y%m%dT%H%M%SZ", "%Y%m%dT%H%M%S%z"),
+        ("%Y-%m-%d %H:%M:%S,123", "%Y-%m-%d %H:%M:%S,%f"),
+        ("%Y-%m-%dT%H:%M:%S.123456789Z", "%Y-%m-%dT%H:%M:%S.%f%z"),
+        ("unix_s", "unix_s"),
+        ("unix_ms", "unix_ms"),
+        ("serial_1900", "serial_1900"),
+    ],
+)
+def test_times_of_every_usual_form_are_checked_along_their_rows(
+    tmp_path: Path, written_as: str, form: str
+) -> None:
+    for is_faulty in (True, False):
+        rows = [
+            [written(written_as, time), f"{7 + at % 5 / 10:.1f}"]
+            for at, time in enumerate(steps(is_faulty=is_faulty))
+        ]
+        path = write(tmp_path / "log.csv", [["Timestamp", "Value"], *rows], ";")
+        (told,) = json.loads(run(path, "--json", "--no-copy", code=int(is_faulty)))["files"]
+        (table,) = told["tables"]
+        assert ("Timestamp", form) in {(one["about"], one["assumed"]) for one in table["assumed"]}
+        told_rules = Counter(one["rule"] for one in table["findings"])
+        assert told_rules == (TIME_FAULTS if is_faulty else Counter())
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Zurich"])
+def test_times_of_a_parquet_file_with_a_zone_are_checked(
+    tmp_path: Path, unit: Literal["s", "ms", "us", "ns"], zone: str
+) -> None:
+    for is_faulty in (True, False):
+        times = [time.replace(tzinfo=None) for time in steps(is_faulty=is_faulty)]
+        column = pa.array(times, pa.timestamp(unit)).cast(pa.timestamp(unit, zone))
+        values = [7 + at % 5 / 10 for at in range(len(times))]
+        parquet.write_table(pa.table({"t": column, "v": values}), tmp_path / "log.parquet")
+        told = rules(tmp_path / "log.parquet", code=int(is_faulty))
+        assert told == (TIME_FAULTS if is_faulty else Counter())
+
+
+def test_days_of_a_spreadsheet_that_it_shows_as_numbers_are_times(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    book.active.append(["Time", "Value"])
+    for at, time in enumerate(steps(is_faulty=True)):
+        book.active.append([float(written("serial_1900", time)), 7 + at % 5 / 10])
+    book.save(tmp_path / "log.xlsx")
+    assert rules(tmp_path / "log.xlsx") == TIME_FAULTS
+
+
+def test_the_order_of_day_and_month_is_taken_from_the_whole_column_or_is_a_finding(
+    tmp_path: Path,
+) -> None:
+    day = [[f"04/05/2026 {time:%H:%M:%S}", "7.5"] for time in steps(is_faulty=True)]
+    items = found(write(tmp_path / "day.csv", [["Time", "pH"], *day], ";"))
+    (item,) = [one for one in items if one["rule"] == "time.ambiguous"]
+    assert item["found"] == "04/05/2026 06:00:00, and so in 56 rows"
+    assert "%d/%m/%Y %H:%M:%S and %m/%d/%Y %H:%M:%S" in item["expected"]
+    # The steps between the rows of one day are the same either way.
+    assert Counter(one["rule"] for one in items) - Counter(["time.ambiguous"]) == TIME_FAULTS
+    more = [*day, ["13/05/2026 06:00:00", "7.5"]]
+    path = write(tmp_path / "days.csv", [["Time", "pH"], *more], ";")
+    assert rules(path) == TIME_FAULTS + Counter(["series.gap"])
+    (told,) = json.loads(run(path, "--json", "--no-copy", code=1))["files"]
+    evidence = {one["about"]: one["evidence"] for one in told["tables"][0]["assumed"]}
+    assert "'13/05/2026 06:00:00' at R58C1 fits no other order" in evidence["Time"]
+
+
+# ---- what is left out is said
+
+
+def a_log(times: Sequence[str], header: str = "Time") -> list[list[str]]:
+    return [[header, "pH"], *([time, f"{7 + at % 5 / 10:.1f}"] for at, time in enumerate(times))]
+
+
+CLOCK = [f"{time:%H:%M:%S}" for time in steps(is_faulty=False)]
+
+
+@pytest.mark.parametrize(
+    ("header", "times", "why"),
+    [
+        ("Time", CLOCK, "Time holds times of day alone, without a date"),
+        ("Time (min)", [str(at) for at in range(60)], "Time (min) counts from a start"),
+        ("Time", [str(at) for at in range(60)], "the numbers of Time are neither Unix times nor days"),
+        ("Time", [f"04. Mai 2026 {clock}" for clock in CLOCK], "no one form of time that is known fits Time"),
+        ("Time", [f"25.05.2026 {clock}" for clock in reversed(CLOCK)], "rows do not run along Time, 59 of"),
+        ("Date", ["25.05.2026"] * 60, "Date is one and the same in all rows"),
+        ("x", [str(at % 7) for at in range(120)], "no column of times was recognised"),
+    ],
+)  # fmt: skip
+def test_times_that_were_not_checked_are_said_in_the_terminal_in_json_and_in_the_copy(
+    tmp_path: Path, header: str, times: list[str], why: str
+) -> None:
+    path = write(tmp_path / "log.csv", a_log(times, header), ";")
+    said = run(path, code=0)
+    assert f"  Times were not checked: {why}" in said
+    (told,) = json.loads(run(path, "--json", code=0))["files"]
+    (item,) = [one for one in told["tables"][0]["findings"] if one["rule"] == "time.unchecked"]
+    assert item["found"].startswith(f"Times were not checked: {why}")
+    listing = openpyxl.load_workbook(told["copy"])["Findings"]
+    assert item["found"] in {row[4].value for row in listing}
+
+
+def test_times_of_no_form_that_is_known_are_a_finding_at_their_cells(tmp_path: Path) -> None:
+    german = [f"04. Mai 2026 {clock}" for clock in CLOCK]
+    items = found(write(tmp_path / "log.csv", a_log(german), ";"), code=0)
+    (item,) = [one for one in items if one["rule"] == "time.unknown"]
+    assert item["where"]["locator"] == "R2C1:R61C1"
+    assert item["found"] == "04. Mai 2026 06:00:00, and so in 60 rows"
+    two = [f"25.05.2026 {clock}" for clock in CLOCK[:30]] + [f"2026-05-25T{c}" for c in CLOCK[30:]]
+    items = found(write(tmp_path / "log.csv", a_log(two, "Logged"), ";"), code=0)
+    assert not any(one["rule"] == "time.unchecked" for one in items)
+    items = found(write(tmp_path / "log.csv", a_log(two), ";"), code=0)
+    (item,) = [one for one in items if one["rule"] == "time.unknown"]
+    assert item["expected"] == "times in one form, not in %d.%m.%Y %H:%M:%S and %Y-%m-%dT%H:%M:%S"
+
+
+def test_gaps_alone_are_said_to_be_left_out_where_no_interval_is_usual(tmp_path: Path) -> None:
+    times = [f"2026-05-25 06:{at * at // 60 % 60:02}:{at * at % 60:02}" for at in range(40)]
+    (item,) = found(write(tmp_path / "log.csv", a_log(times), ";"), code=0)
+    assert item["found"] == "Gaps were not checked: the rows of Time come at no usual interval"
+    assert item["severity"] == 4
+
+
+def test_a_table_that_wants_no_times_is_not_said_to_lack_them(tmp_path: Path) -> None:
+    assert "not checked" not in run(write(tmp_path / "clean.csv", CLEAN), code=0)
+    hold = [["Batch", "Hold time (h)"]] + [[f"B{at}", f"{at}.5"] for at in range(60)]
+    assert "Times were" not in run(write(tmp_path / "hold.csv", hold, ";"), code=0)
+    good = a_log([f"2026-05-25 {clock}" for clock in CLOCK])
+    assert "nothing found" in run(write(tmp_path / "good.csv", good, ";"), code=0)
 
 
 def test_a_unit_in_which_hardly_a_number_is_usual_is_doubted(tmp_path: Path) -> None:

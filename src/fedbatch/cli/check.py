@@ -18,6 +18,8 @@ __all__ = ["add_to"]
 _GRAVE = 2
 _SHAPES = {1: "■", 2: "▲", 3: "◆", 4: " "}
 _COLUMNS_SHOWN = 4
+# Checks that were left out are said beside what was assumed, not among what was found.
+_LEFT_OUT = "time.unchecked"
 
 
 @guarded
@@ -144,7 +146,10 @@ def _say_file(path: Path, checked: Any, seconds: float) -> None:
         where = f" in {table.sheet}" if len(checked.tables) > 1 else ""
         for item in table.assumed:
             say(f"  assumed{where}: {item.about}: {item.assumed} ({item.evidence})")
-    _say_groups(findings)
+        for item in table.findings:
+            if item.rule == _LEFT_OUT:
+                say(f"  {item.found}{where}.")
+    _say_groups([item for item in findings if item.rule != _LEFT_OUT])
 
 
 def _say_groups(findings: Sequence[Finding]) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from fedbatch.cli.output import As, HomeOption, Json, exit_code, guarded, say, show_json, show_table
 from fedbatch.cli.progress import progress_bar
-from fedbatch.errors import FedbatchError, InputError, expectation
+from fedbatch.errors import FedbatchError, InputError, StoreError, expectation
 from fedbatch.standard.findings import Finding
 
 __all__ = ["add_to"]
@@ -45,7 +45,7 @@ def import_(
     refused: [{file, code, message}]}
     """
     from fedbatch.node.home import Home
-    from fedbatch.node.importing import find_files, import_file
+    from fedbatch.node.importing import find_files, import_file, told_untaken
     from fedbatch.node.settings import find_home
     from fedbatch.services.intake import IntakeReport
 
@@ -55,8 +55,9 @@ def import_(
     reports: list[IntakeReport] = []
     refused: list[dict[str, str]] = []
     with Home(find_home(home)) as here:
-        person = here.acting(as_, "writer")
         files = find_files(paths)
+        with told_untaken(f"{len(files)} files" if len(files) > 1 else files[0].name):
+            person = here.acting(as_, "writer")
         with progress_bar("importing", quiet=as_json) as report:
             for number, path in enumerate(files):
                 report(number, len(files))
@@ -66,12 +67,15 @@ def import_(
                     if len(files) == 1:
                         raise
                     refused.append({"file": path.name, "code": error.code, "message": str(error)})
+                except StoreError:  # what was taken in before stays so, and is said
+                    if not as_json:
+                        _show_imports(reports)
+                    raise
     held = sum(item.held_back + item.rows_held_back for item in reports)
     if as_json:
         show_json({"imports": reports, "refused": refused})
     else:
-        for item in reports:
-            _show_import(item)
+        _show_imports(reports)
         for problem in refused:
             say(f"{problem['file']}: refused. {problem['message']} [{problem['code']}]")
     if held or refused or any(_must_decide(item.findings) for item in reports):
@@ -117,6 +121,11 @@ def _follow(
 
 def _must_decide(findings: Iterable[Finding]) -> bool:
     return any(item.severity == 1 for item in findings)
+
+
+def _show_imports(reports: Iterable[object]) -> None:
+    for item in reports:
+        _show_import(item)
 
 
 def _show_import(report: object) -> None:

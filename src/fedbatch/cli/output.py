@@ -49,7 +49,7 @@ __all__ = [
 
 # 0 done; 1 done, and something was found or held back that a person must look at; 2 wrong usage.
 # What a disk says that has no room left, or takes nothing.
-_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 
 EXIT_CODES: dict[type[FedbatchError], int] = {
     InputError: 3,
@@ -251,16 +251,23 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 
 def _admit(error: Exception, *, as_json: bool) -> None:
     """Say that the fault is ours, and leave the trace in a file that a report can carry."""
+    if as_json:
+        show_json({"error": {"code": "failed", "message": "a fault of Fedbatch"}})
+    note("fedbatch: this is a fault of Fedbatch, not yours [failed]. What was promised is kept.")
+    try:
+        name = _leave_trace(error)
+    except OSError as full:
+        note(f"The trace could not be left in a file: {full.strerror or full}.")
+        return
+    note(f"The trace is in {name}; it may hold values of your files, so look before you send it.")
+
+
+def _leave_trace(error: Exception) -> str:
     with tempfile.NamedTemporaryFile(
         "w", prefix="fedbatch-fault-", suffix=".txt", delete=False, encoding="utf-8"
     ) as report:
         report.writelines(traceback.format_exception(error))
-    if as_json:
-        show_json({"error": {"code": "failed", "message": "a fault of Fedbatch"}})
-    note(
-        f"fedbatch: this is a fault of Fedbatch, not yours [failed]. What was promised is kept.\n"
-        f"The trace is in {report.name}; it may hold values of your files, so look before you send it."
-    )
+    return report.name
 
 
 def _argument(kwargs: dict[str, Any], name: str) -> object:

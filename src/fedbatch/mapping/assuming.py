@@ -8,30 +8,29 @@ import enum
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from typing import Literal
 
 import numpy as np
 
 from fedbatch.mapping.cells import SPREADSHEET_ERRORS
-from fedbatch.mapping.instants import NO_TIME, read_instants
+from fedbatch.mapping.counted_times import COUNTED
+from fedbatch.mapping.instants import NO_TIME, Micros, read_at_once, read_instants
 from fedbatch.mapping.numbers import NumberReader, Reading, is_not_finite
-from fedbatch.mapping.suggest import TIME_FORMATS
+from fedbatch.mapping.suggest import unit_text, words_of
 from fedbatch.mapping.tables import CellKind, Column, Table
+from fedbatch.mapping.time_forms import MOSTLY, TimeForms, find_count, find_forms, is_time_name
 from fedbatch.mapping.times import TimeProblem, TimeReader
-from fedbatch.series.arrow import arrow, one_array
-from fedbatch.series.blocks import Floats, Integers
-from fedbatch.standard.values import DIGITS_MAX, Time
+from fedbatch.series.arrow import Texts, arrow, one_array
+from fedbatch.series.blocks import Flags, Floats, Integers
+from fedbatch.standard.values import DIGITS_MAX
 
 __all__ = ["Assumption", "ColumnTexts", "Sort", "TableTexts", "is_either", "read_texts"]
 
 # A column is of a kind if so much of what is filled is; what is not is what a person looks for.
 _MOSTLY = 0.5
-_TIMES_MOSTLY = 0.8
 _NUMBERS_MIN = 3
-_SAMPLE = 400
-_TIME_TEXT_MAX = 40
 
 # A number that only one mark explains: decimals other than three, a leading zero, or thousands.
 _ONLY = {
@@ -56,6 +55,7 @@ _DATED = re.compile(
     r"|\d{1,2}([./-])\d{1,2}\1\d{2,4}|\d{4}-\d\d-\d\d.*",
     re.IGNORECASE,
 )
+_YEAR_LAST = re.compile(r"%m[./]%y")
 _LETTERED = re.compile(r"[+\-−]?[\dOolI]*[.,]?[\dOolI]*")
 # Texts that usually stand for no value; a mapping says for which (`absent_texts`).
 ABSENT = frozenset(
@@ -75,6 +75,9 @@ class Sort(enum.IntEnum):
     TEXT = 5
 
 
+_NOTHING = frozenset({Sort.BLANK, Sort.ABSENT})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumption:
     """What was taken for granted, of what, and the evidence; `place` is the cell that shows it."""
@@ -90,7 +93,9 @@ class ColumnTexts:
 
     `codes[i]` is the place in `texts` of row i's text (trimmed). `sorts` and `readings` are by
     distinct text; `why` says what would have been right of those that are damaged. `times` are
-    instants (µs) by row, NO_TIME where there is none, with the reasons by row in `untimed`.
+    instants (µs) by row, NO_TIME where there is none, with the reasons by row in `untimed`. Where
+    nothing shows the order of day and month, `forms` are those of all `orders`, `in_doubt` are the rows
+    that read both ways, and these have `times` only where the steps between them are the same either way.
     """
 
     column: Column
@@ -104,7 +109,10 @@ class ColumnTexts:
     mark: str = ""
     votes: dict[str, int] = field(default_factory=dict)
     forms: tuple[str, ...] = ()
+    orders: tuple[tuple[str, ...], ...] = ()
+    telling: int = -1
     times: Integers | None = None
+    in_doubt: Flags | None = None
     untimed: dict[int, TimeProblem] = field(default_factory=dict)
 
     @property
@@ -117,6 +125,11 @@ class ColumnTexts:
         """Each row's number; NaN where there is none."""
         numbers = [float(item.number) if item is not None else np.nan for item in self.readings]
         return np.array(numbers, dtype=np.float64)[self.codes]
+
+    @property
+    def is_named_for_times(self) -> bool:
+        """Whether the header says that these are times."""
+        return is_time_name(words_of(self.column.header))
 
     def first_row(self, place: int) -> int:
         """The first row that holds a distinct text."""
@@ -152,7 +165,7 @@ def read_texts(table: Table, zone: tzinfo | None = None, zone_name: str = "") ->
     found = TableTexts(table=table, columns=columns, mark=mark, assumed=[])
     for item in columns:
         _read_numbers(item, mark)
-        if item.kind == "text":
+        if item.kind == "text" or (item.kind == "number" and _may_be_times(item)):
             reader = TimeReader(
                 formats=(),
                 zone=zone or UTC,
@@ -282,7 +295,7 @@ def _is_of_numbers(item: ColumnTexts) -> bool:
     numeric = np.array(like, dtype=np.bool_)
     filled = int(rows[numeric | (sorts == Sort.TEXT)].sum()) if like else 0
     numbers = int(rows[numeric].sum()) if like else 0
-    is_dated = _dates(item) >= _TIMES_MOSTLY * max(1, filled)
+    is_dated = _dates(item) >= MOSTLY * max(1, filled)
     return (
         numbers >= min(_NUMBERS_MIN, max(1, filled)) and numbers > _MOSTLY * filled and not is_dated
     )
@@ -337,64 +350,90 @@ def _find_damage(item: ColumnTexts, mark: str) -> None:
 # ---- times
 
 
+def _may_be_times(item: ColumnTexts) -> bool:
+    """Whether numbers may be times: under such a name, or as `31 Aug 2026` seems to be 31 of a unit."""
+    united = sum(1 for one in item.readings if one is not None and one.unit_text)
+    return item.is_named_for_times or united >= MOSTLY * len(item.readings)
+
+
 def _read_times(item: ColumnTexts, reader: TimeReader) -> None:
     """Take a column for times if most of its texts are, under one format or two that agree."""
-    if _dates(item) > _TIMES_MOSTLY * max(1, _filled(item)):
-        forms: tuple[str, ...] = _stored_forms(item)
-    else:
-        forms = _fitting_forms(item.texts)
-    if not forms:
+    forms = _time_forms(item)
+    if forms is None:
         return
-    item.kind, item.forms = "time", forms
-    several = TimeReader(
-        formats=forms,
+    texts = one_array(arrow.array(item.texts, arrow.string()))
+    own = TimeReader(
+        formats=forms.formats,
         zone=reader.zone,
         zone_name=reader.zone_name,
         zone_basis=reader.zone_basis,
     )
-    texts = one_array(arrow.array(item.texts, arrow.string()))
-    times, problems = read_instants(texts, several, forms[0] if len(forms) == 1 else None)
-    item.times = times[item.codes]
-    for row, place in enumerate(item.codes.tolist()):
-        if place in problems and item.texts[place]:
-            item.untimed[row] = problems[place]
+    doubt: Flags = np.zeros(len(item.texts), dtype=np.bool_)
+    if forms.is_open:
+        times, doubt = _both_ways(texts, forms, own.zone)
+        problems = {
+            at: told
+            for at in np.flatnonzero((times == NO_TIME) & ~doubt).tolist()
+            if isinstance(told := own.read(item.texts[at]), TimeProblem)
+        }
+    else:
+        times, problems = read_instants(texts, own)
+    filled = [at for at, sort in enumerate(item.sorts) if sort not in _NOTHING]
+    if int(((times != NO_TIME) | doubt)[filled].sum()) < MOSTLY * len(filled):
+        return
+    item.kind, item.forms, item.orders = "time", forms.formats, forms.orders
+    item.telling, item.times = forms.telling, times[item.codes]
+    item.in_doubt = doubt[item.codes] if forms.is_open else None
+    if problems:
+        item.untimed = {
+            row: problems[place]
+            for row, place in enumerate(item.codes.tolist())
+            if place in problems and item.texts[place]
+        }
+
+
+def _time_forms(item: ColumnTexts) -> TimeForms | None:
+    if _dates(item) > MOSTLY * max(1, _filled(item)):
+        return _stored_forms(item)
+    places = [at for at, sort in enumerate(item.sorts) if sort not in _NOTHING]
+    texts = [item.texts[at] for at in places]
+    found = find_forms(texts, is_named=item.is_named_for_times)
+    if found is not None and found.telling >= 0:
+        return replace(found, telling=places[found.telling])
+    if found is None and item.kind == "number":
+        words = words_of(item.column.header)
+        count = find_count(item.numbers, words, unit_text(item.column))
+        return TimeForms(orders=((count,),)) if count else None
+    return found
+
+
+def _both_ways(texts: Texts, forms: TimeForms, zone: tzinfo) -> tuple[Micros, Flags]:
+    """Times of which nothing shows the order of day and month, and which of them read both ways.
+
+    Where the readings of all lie equally far apart, the steps between them are the same whichever is
+    meant: then the first reading serves for steps.
+    """
+    sure = read_at_once(texts, forms.formats, zone)
+    first, *others = (read_at_once(texts, order, zone) for order in forms.orders)
+    doubt: Flags = np.asarray((sure == NO_TIME) & (first != NO_TIME), dtype=np.bool_)
+    are_even = all(
+        bool(np.all(doubt <= (other != NO_TIME)))
+        and np.unique(other[first != NO_TIME] - first[first != NO_TIME]).size == 1
+        for other in others
+    )
+    return (np.where(doubt, first, sure) if are_even else sure), doubt
 
 
 def _filled(item: ColumnTexts) -> int:
     return sum(1 for text in item.column.texts if text.strip())
 
 
-def _stored_forms(item: ColumnTexts) -> tuple[str, ...]:
+def _stored_forms(item: ColumnTexts) -> TimeForms | None:
     """A workbook's dates come in ISO 8601: with or without time, with or without fraction."""
     forms = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S.%f")
-    return tuple(form for form in forms if any(_reads(text, form) for text in item.texts))
-
-
-def _fitting_forms(texts: Sequence[str]) -> tuple[str, ...]:
-    """The formats under which nearly all texts are times; two where day and month may be exchanged."""
-    sample = [text for text in texts if _may_be_time(text)]
-    filled = [text for text in texts if text and text.lower() not in ABSENT]
-    if not sample or len(sample) < _TIMES_MOSTLY * len(filled):
-        return ()
-    chosen = sample[:: max(1, len(sample) // _SAMPLE)]
-    counts = {
-        form: count
-        for form in TIME_FORMATS
-        if (count := sum(1 for text in chosen if _reads(text, form)))
-    }
-    most = max(counts.values(), default=0)
-    if most < _TIMES_MOSTLY * len(chosen):
-        return ()
-    return tuple(form for form, count in counts.items() if count == most)
-
-
-def _may_be_time(text: str) -> bool:
-    return 5 <= len(text) <= _TIME_TEXT_MAX and any(c.isdigit() for c in text)  # noqa: PLR2004 - 3.4.5 is no date
-
-
-def _reads(text: str, form: str) -> bool:
-    reader = TimeReader(formats=(form,), zone=UTC, zone_name="UTC", zone_basis="assumed")
-    return isinstance(reader.read(text), Time)
+    texts = one_array(arrow.array(item.texts, arrow.string()))
+    shown = tuple(form for form in forms if np.any(read_at_once(texts, (form,), UTC) != NO_TIME))
+    return TimeForms(orders=(shown,)) if shown else None
 
 
 # ---- what was assumed
@@ -431,12 +470,23 @@ def _about_mark(found: TableTexts) -> Iterator[Assumption]:
 
 
 def _about_times(table: Table, item: ColumnTexts) -> Iterator[Assumption]:
+    """The format of a column, and the cell that shows it; of what nothing shows there is a finding."""
+    if len(item.orders) > 1:
+        return
     row = int(np.argmax(item.times != NO_TIME)) if item.times is not None else 0
-    place = int(item.codes[row])
-    where = table.locator(table.rows[row], item.column.index)
-    if len(item.forms) == 1:
-        evidence = f"{item.texts[place]!r} at {where} and all like it fit no other format tried"
-        yield Assumption(about=item.column.header, assumed=item.forms[0], evidence=evidence)
+    if item.telling >= 0:
+        row = item.first_row(item.telling)
+    text = item.texts[int(item.codes[row])]
+    shown = f"{text!r} at {table.locator(table.rows[row], item.column.index)}"
+    evidence = f"{shown} and all like it fit no other format tried"
+    if item.telling >= 0:
+        evidence = f"{shown} fits no other order of day and month"
+    elif item.forms[0] in COUNTED:
+        meaning = COUNTED[item.forms[0]].meaning
+        evidence = f"{shown}: {meaning}; the header names a time, and the numbers rise"
+    elif _YEAR_LAST.search(item.forms[0]):
+        evidence += ", the year taken to stand last"
+    yield Assumption(about=item.column.header, assumed=" or ".join(item.forms), evidence=evidence)
 
 
 def _example(table: Table, item: ColumnTexts, pattern: re.Pattern[str]) -> tuple[str, str]:

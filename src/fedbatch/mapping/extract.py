@@ -12,7 +12,7 @@ from typing import Literal
 from fedbatch.mapping import cells
 from fedbatch.mapping.cells import CellReader, Doubt
 from fedbatch.mapping.matching import assign_rules, rows_meant
-from fedbatch.mapping.rows import RowTexts, read_rows
+from fedbatch.mapping.rows import RowTexts, owner_wanted, read_rows
 from fedbatch.mapping.tables import CellKind, Column, SourceFile, Table
 from fedbatch.mapping.times import TimeReader
 from fedbatch.standard import records
@@ -273,7 +273,8 @@ class _Work:
         ]
 
     def _hold_row(self, row: int) -> None:
-        doubt = Doubt(rule="row.no_batch", expected="a batch number, or equipment and a time")
+        fields = self.rows.columns.keys() | self.rows.constants.keys()
+        doubt = Doubt(rule="row.no_batch", expected=owner_wanted(fields))
         for column, rule in self.assigned:
             if rule.ignored is None and column.texts[row].strip():
                 self.hold("row", (), "", row, column, doubt)
@@ -293,7 +294,7 @@ class _Work:
 
     def _hold_batchless(self, row: int) -> None:
         """Of a row that equipment and time place, only results are drafted; the rest waits."""
-        doubt = Doubt(rule="row.no_batch", expected="a batch number")
+        doubt = Doubt(rule="row.no_batch", expected="a batch number beside the equipment")
         for column, rule in self.assigned:
             is_of_batch = rule.lot is not None or rule.field in {"product", "lot.product", *_OWNERS}
             if is_of_batch and column.texts[row].strip():

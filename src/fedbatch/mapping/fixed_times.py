@@ -60,6 +60,8 @@ def read_fixed(texts: Texts, form: str, years: tuple[int, int]) -> Micros | None
     if not _layouts(form):
         return None
     texts = compute.utf8_trim_whitespace(texts)
+    if " " in form and compute.any(compute.match_substring(texts, "  ")).as_py():
+        texts = compute.replace_substring_regex(texts, " +", " ")  # as `strptime` takes them
     content = bytes_of(texts)
     ends = np.cumsum(np.asarray(compute.binary_length(texts), dtype=np.int64))
     lengths = np.diff(ends, prepend=0)
@@ -123,8 +125,8 @@ def _widths(names: list[str | None], at: int) -> tuple[int, ...]:
     if name is None:
         return (1,)
     around = {names[other] for other in (at - 1, at + 1) if 0 <= other < len(names)}
-    is_glued = bool(around & _DIGITS)
-    return _WIDTHS[name][:1] if is_glued and name != "f" else _WIDTHS[name]
+    is_glued = name in _DIGITS - {"f"} and bool(around & _DIGITS)
+    return _WIDTHS[name][:1] if is_glued else _WIDTHS[name]
 
 
 class _Layout:

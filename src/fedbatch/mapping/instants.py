@@ -17,7 +17,7 @@ from fedbatch.series.arrow import Texts
 from fedbatch.series.instants import micros
 from fedbatch.standard.values import Time
 
-__all__ = ["NO_TIME", "Micros", "read_instants"]
+__all__ = ["NO_TIME", "Micros", "read_at_once", "read_instants"]
 
 _QUARTER_US = 15 * 60 * 1_000_000
 _DAY_QUARTERS = 96
@@ -38,14 +38,14 @@ def read_instants(
     forms = (form,) if form else reader.formats
     found = np.full(len(texts), NO_TIME, dtype=np.int64)
     if not (reader.month_names and any("%b" in item or "%B" in item for item in forms)):
-        found = _read_quickly(texts, forms, reader.zone)
+        found = read_at_once(texts, forms, reader.zone)
         if not _agrees(texts, found, reader, form):
             found = np.full(len(texts), NO_TIME, dtype=np.int64)
     return found, _read_rest(texts, found, reader, form)
 
 
-def _read_quickly(texts: Texts, forms: Sequence[str], zone: tzinfo) -> Micros:
-    """What one format alone reads, or several read alike; none where a format must be read by text."""
+def read_at_once(texts: Texts, forms: Sequence[str], zone: tzinfo) -> Micros:
+    """What one format alone reads, or several read alike; nothing where a format is read by text only."""
     found = np.full(len(texts), NO_TIME, dtype=np.int64)
     doubtful = np.zeros(len(texts), dtype=np.bool_)
     for form in forms:

@@ -1,6 +1,6 @@
 """The fields of a row: what columns and constants say of batch, sample, step and times."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from fedbatch.mapping.tables import Column, Table
@@ -8,7 +8,7 @@ from fedbatch.mapping.times import TimeProblem, TimeReader
 from fedbatch.standard.mappings import Mapping, MappingRule
 from fedbatch.standard.values import Time
 
-__all__ = ["RowTexts", "read_rows"]
+__all__ = ["RowTexts", "owner_wanted", "read_rows"]
 
 # Fields whose presence makes a result more than a batch's one value.
 _DATING = frozenset(
@@ -87,6 +87,16 @@ class RowTexts:
             return None
         found = self.time(name, text, reader)
         return found if isinstance(found, Time) else None
+
+
+def owner_wanted(fields: Collection[str]) -> str:
+    """What a row must name to be anybody's, by the fields of its mapping."""
+    if {"equipment.from", "equipment.to"}.intersection(fields):
+        return "the batch that the equipment was occupied by: a window says both"
+    has_batch = bool({"batch", "batch.partner"}.intersection(fields))
+    if "equipment" not in fields:
+        return "a batch number"
+    return "a batch number, or equipment and a time" if has_batch else "equipment and a time"
 
 
 def read_rows(

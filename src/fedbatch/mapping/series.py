@@ -19,6 +19,7 @@ from fedbatch.mapping.columns_of_numbers import read_column
 from fedbatch.mapping.extract import Draft, Extraction, Ground, extract
 from fedbatch.mapping.instants import NO_TIME, Micros, read_instants
 from fedbatch.mapping.matching import assign_rules, rows_meant
+from fedbatch.mapping.rows import owner_wanted
 from fedbatch.mapping.tables import CellKind, SameKind, SourceFile, Table
 from fedbatch.mapping.tables import Column as TableColumn
 from fedbatch.mapping.times import TimeProblem, TimeReader, is_fine
@@ -326,7 +327,9 @@ class _Work:
                     "row.no_batch",
                     f"row {self.table.rows[int(rows[0])]}",
                     f"{rows.size} rows",
-                    "a batch number, or equipment",
+                    owner_wanted(self.fields.keys() | self.constants.keys()).removesuffix(
+                        " and a time"
+                    ),
                 )
         return owners, [(a, b, c) for a, b, c in names]
 

@@ -5,20 +5,18 @@ not single one thing out, the draft asks and names the choices.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from fedbatch.mapping.numbers import NumberReader
 from fedbatch.mapping.tables import CellKind, Column, Table
-from fedbatch.mapping.times import TimeReader
+from fedbatch.mapping.time_roles import TIME_FIELDS, find_role
+from fedbatch.mapping.times import tells_hours
 from fedbatch.standard.dictionary import Dictionary, Term
 from fedbatch.standard.units import Unit, UnitQuestion, UnitTable
-from fedbatch.standard.values import Time
 
 __all__ = [
-    "TIME_FORMATS",
     "ColumnProposal",
     "TableProposal",
     "fits_unit",
@@ -55,40 +53,6 @@ _FIELD_WORDS: tuple[tuple[str, frozenset[str]], ...] = (
     ("unit", frozenset({"unit", "units", "uom"})),
     ("quality", frozenset({"quality", "status", "flag"})),
     ("replicate", frozenset({"replicate", "rep"})),
-)
-_TIME_FIELDS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("batch.start", frozenset({"start", "begin", "beginn", "startdate", "starttime"})),
-    ("batch.end", frozenset({"end", "finish", "ende", "enddate", "endtime"})),
-    ("sample.drawn", frozenset({"drawn", "sampled", "samplingdate", "sampletime"})),
-    ("observed_at", frozenset({"timestamp", "time", "datetime", "date", "observed"})),
-)
-TIME_FORMATS = (
-    "%Y-%m-%dT%H:%M:%S%z",
-    "%Y-%m-%dT%H:%M:%S",
-    "%Y-%m-%dT%H:%M:%S.%f",
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%d %H:%M:%S.%f",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%d",
-    "%Y/%m/%d %H:%M:%S",
-    "%Y/%m/%d",
-    "%d.%m.%Y %H:%M:%S",
-    "%d.%m.%Y %H:%M",
-    "%d.%m.%Y",
-    "%d/%m/%Y %H:%M:%S",
-    "%d/%m/%Y %H:%M",
-    "%d/%m/%Y",
-    "%m/%d/%Y %H:%M:%S",
-    "%m/%d/%Y %H:%M",
-    "%m/%d/%Y",
-    "%m/%d/%Y %I:%M:%S %p",
-    "%d/%m/%Y %I:%M:%S %p",
-    "%d-%m-%Y",
-    "%m-%d-%Y",
-    "%d-%b-%Y",
-    "%d %b %Y",
-    "%b.%y",
-    "%b %Y",
 )
 
 
@@ -143,7 +107,27 @@ def propose(table: Table, dictionary: Dictionary, units: UnitTable) -> TableProp
         name = (column.group, column.header)
         counts[name] = counts.get(name, 0) + 1
         proposals.append(_propose(column, counts[name], mark or ".", dictionary, units))
-    return TableProposal(columns=tuple(proposals), decimal_mark=mark)
+    return TableProposal(columns=tuple(_each_time_once(proposals)), decimal_mark=mark)
+
+
+def _each_time_once(proposals: Sequence[ColumnProposal]) -> Iterator[ColumnProposal]:
+    """Of several columns for one field of time the first with a time of day has it; the rest are asked."""
+    best: dict[str, ColumnProposal] = {}
+    for item in proposals:
+        is_better = any(map(tells_hours, item.time_formats))
+        known = best.get(item.field)
+        if known is None or (is_better and not any(map(tells_hours, known.time_formats))):
+            best[item.field] = item
+    for item in proposals:
+        first = best[item.field]
+        if not item.field or not item.time_formats or first is item:
+            yield item
+            continue
+        question = (
+            f"{first.column.header} may be {item.field} already: another time, such as recorded_at, "
+            f"as {' and '.join(item.time_formats)}? or ignored with a reason"
+        )
+        yield replace(item, field="", evidence="", question=question)
 
 
 def _filled(column: Column) -> list[str]:
@@ -182,51 +166,28 @@ def _shown_mark(columns: Iterable[Sequence[str]]) -> str:
 def _propose(
     column: Column, occurrence: int, mark: str, dictionary: Dictionary, units: UnitTable
 ) -> ColumnProposal:
-    texts = _filled(column)
-    name = "".join(words_of(_BRACKET.sub("", column.header)))
-    formats = _formats(texts)
-    for field, words in _TIME_FIELDS if formats else ():
-        if name in words:
-            return _time_field(column, occurrence, field, formats)
-    for field, words in _FIELD_WORDS:
-        if name in words:
+    words = words_of(_BRACKET.sub("", column.header))
+    for field, known in _FIELD_WORDS:
+        if "".join(words) in known:
             evidence = f"the header says {column.header!r}"
             return ColumnProposal(
                 column=column, occurrence=occurrence, field=field, evidence=evidence
             )
+    is_term = named_term(column.header, dictionary) is not None
+    role = None if is_term else find_role(column.texts, words, unit_text(column))
+    if role is not None:
+        return ColumnProposal(
+            column=column,
+            occurrence=occurrence,
+            field=role.field,
+            question=role.question,
+            evidence=role.evidence,
+            time_formats=role.formats,
+        )
+    texts = _filled(column)
     reader = NumberReader(decimal_mark=mark)
     is_number = bool(texts) and all(reader.read(text) is not None for text in texts)
     return propose_term(column, occurrence, dictionary, units, is_number=is_number)
-
-
-def _time_field(
-    column: Column, occurrence: int, field: str, formats: tuple[str, ...]
-) -> ColumnProposal:
-    if len(formats) > 1:
-        question = f"{field}? its texts fit {' and '.join(formats)}: name one as time_format"
-        return ColumnProposal(
-            column=column, occurrence=occurrence, question=question, time_formats=formats
-        )
-    evidence = f"every text fits {formats[0]} and no other format tried"
-    return ColumnProposal(
-        column=column,
-        occurrence=occurrence,
-        field=field,
-        time_formats=formats,
-        evidence=evidence,
-    )
-
-
-def _formats(texts: Sequence[str]) -> tuple[str, ...]:
-    """The formats under which every text is a time; day and month may still be exchanged."""
-    if not texts:
-        return ()
-    fitting = []
-    for form in TIME_FORMATS:
-        reader = TimeReader(formats=(form,), zone=UTC, zone_name="UTC", zone_basis="assumed")
-        if all(isinstance(reader.read(text), Time) for text in texts):
-            fitting.append(form)
-    return tuple(fitting)
 
 
 def propose_term(
@@ -322,7 +283,7 @@ def _alike(label: str, name: str) -> float:
 def named_field(header: str) -> str:
     """The field that a header names by its very words, "" for none; `observed_at` of times too."""
     name = "".join(words_of(_BRACKET.sub("", header)))
-    return next((field for field, words in (*_FIELD_WORDS, *_TIME_FIELDS) if name in words), "")
+    return next((field for field, words in (*_FIELD_WORDS, *TIME_FIELDS) if name in words), "")
 
 
 def named_term(header: str, dictionary: Dictionary) -> Term | None:

@@ -19,6 +19,7 @@ __all__ = [
     "check_format",
     "is_fine",
     "render_instant",
+    "tells_hours",
     "tells_offset",
 ]
 
@@ -67,6 +68,11 @@ def check_format(form: str) -> str | None:
 def tells_offset(form: str) -> bool:
     """Whether times of a format say themselves what they are ahead of UTC."""
     return "%z" in form or (form in COUNTED and not COUNTED[form].is_of_days)
+
+
+def tells_hours(form: str) -> bool:
+    """Whether times of a format say more than their day."""
+    return form in COUNTED or any(item in form for item in ("%H", "%I", "%T"))
 
 
 def is_fine(form: str) -> bool:

@@ -8,6 +8,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -81,11 +82,37 @@ def _row(item: Finding) -> tuple[str | int, ...]:
 def render_workbook(
     sheets: Sequence[SheetToWrite], findings: Sequence[Finding], report: Report
 ) -> bytes:
-    """The copy: a list of findings, then each sheet with its cells coloured and commented."""
+    """The copy: a list of findings, then each sheet with its cells coloured and commented.
+
+    Raises:
+        OSError: each sheet is made in a file of the folder for temporary ones, and that is full.
+    """
     from openpyxl import Workbook  # noqa: PLC0415 - slow to load, and only for this format
 
-    names = _names(sheets)
     book = Workbook(write_only=True)
+    try:
+        _fill(book, sheets, findings, report)
+        out = io.BytesIO()
+        book.save(out)
+    except OSError:
+        _let_go(book)
+        raise
+    return out.getvalue()
+
+
+def _let_go(book: Any) -> None:
+    """End what writes the sheets: it fails once more, and would say so when nobody can catch it."""
+    for sheet in book.worksheets:
+        for writing in (getattr(sheet, "_rows", None), getattr(sheet, "_writer", None)):
+            if writing is not None:
+                with suppress(OSError, ValueError):
+                    writing.close()
+
+
+def _fill(
+    book: Any, sheets: Sequence[SheetToWrite], findings: Sequence[Finding], report: Report
+) -> None:
+    names = _names(sheets)
     _Listing(book, names).write(findings)
     total = sum(len(item.grid.rows) for item in sheets)
     done = 0
@@ -96,9 +123,6 @@ def render_workbook(
             done += 1
             if done % 1000 == 0:
                 report(done, total)
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
 
 
 def _names(sheets: Sequence[SheetToWrite]) -> dict[str, str]:

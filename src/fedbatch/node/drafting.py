@@ -15,6 +15,7 @@ from fedbatch.node.importing import layout_of, load_mappings
 from fedbatch.ports import Partner
 from fedbatch.sources.tabular import read_file
 from fedbatch.standard.mappings import Mapping, MappingRule, TableLayout
+from fedbatch.store.objects import write_durably
 
 __all__ = ["draft_agreement", "draft_alone", "draft_mapping", "write_draft"]
 
@@ -63,6 +64,7 @@ def write_draft(path: Path, text: str) -> None:
 
     Raises:
         ConflictError: there is one.
+        StoreError: there is no room for it.
     """
     if path.exists():
         raise ConflictError(
@@ -74,7 +76,7 @@ def write_draft(path: Path, text: str) -> None:
             ),
             code="draft.exists",
         )
-    path.write_text(text, encoding="utf-8")
+    write_durably(path, text.encode())
 
 
 def _quoted(text: str) -> str:
@@ -96,7 +98,10 @@ def draft_mapping(
     if long is not None and not long.is_owned:
         head += _OWNER
     columns = proposal.columns if long is None else long.columns
-    lines = [head + _layout_lines(table, layout) + "rules:", *map(_rule_lines, columns)]
+    lines = [
+        head + _format_lines(proposal) + _layout_lines(table, layout) + "rules:",
+        *map(_rule_lines, columns),
+    ]
     if long is not None:
         lines += _tag_lines(long)
     return "\n".join(lines) + "\n", _open_count(proposal, long, zone)
@@ -136,6 +141,13 @@ def _tag_line(item: TagProposal) -> str:
     return f"  - {{{', '.join(parts)}}}   # {'; '.join(filter(None, remarks))}"
 
 
+def _format_lines(proposal: TableProposal) -> str:
+    """Formats of a column that has several, which all columns may have then."""
+    several = [item.time_formats for item in proposal.columns if item.field]
+    forms = dict.fromkeys(form for formats in several if len(formats) > 1 for form in formats)
+    return f"time_formats: [{', '.join(map(_quoted, forms))}]\n" if forms else ""
+
+
 def _layout_lines(table: Table, layout: TableLayout) -> str:
     """The layout as stated, with the header row that was found."""
     stated = {name: value for name, value in msgspec.structs.asdict(layout).items() if value}
@@ -156,7 +168,7 @@ def _rule_lines(item: ColumnProposal) -> str:
         parts.append(f"open: {_quoted(item.question)}")
     elif item.field:
         parts.append(f"field: {item.field}")
-        if item.time_formats:
+        if len(item.time_formats) == 1:
             parts.append(f"time_format: {_quoted(item.time_formats[0])}")
     else:
         parts += [

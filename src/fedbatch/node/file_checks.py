@@ -1,6 +1,8 @@
 """Check a file where it lies: no home, no mapping; only the annotated copy is written."""
 
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from fedbatch.services.file_checks import TableChecks, check_table
 from fedbatch.sources.tabular import Layout, SheetReading, WholeReading, read_sheets
 from fedbatch.standard.findings import Finding
 from fedbatch.store.objects import write_durably
+from fedbatch.store.room import unwritten
 
 __all__ = ["COPY_SUFFIX", "CheckedFile", "check_file", "copy_path", "write_copy"]
 
@@ -121,6 +124,7 @@ def write_copy(checked: CheckedFile, original: Path, out: Path | None, report: R
 
     Raises:
         InputError: `out` is the file itself, or ends in neither .xlsx nor .csv.
+        StoreError: there is no room for it, or where it is made first.
     """
     path = out or copy_path(original)
     if path.suffix.lower() not in {".xlsx", ".csv"}:
@@ -137,5 +141,22 @@ def write_copy(checked: CheckedFile, original: Path, out: Path | None, report: R
         path = path.with_suffix(".csv")
         write_durably(path, render_findings(findings))
     else:
-        write_durably(path, render_workbook(sheets, findings, report))
+        write_durably(path, _rendered(sheets, findings, report))
     return path
+
+
+def _rendered(sheets: Sequence[SheetToWrite], findings: Sequence[Finding], report: Report) -> bytes:
+    try:
+        return render_workbook(sheets, findings, report)
+    except OSError as error:
+        advice = "TMPDIR names another folder for it; --no-copy writes none."
+        raise unwritten(
+            error, _temporary_folder(), "the copy (made there first)", advice
+        ) from error
+
+
+def _temporary_folder() -> Path:
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError:  # every folder that would do is full
+        return Path(os.environ.get("TMPDIR", "/tmp"))  # noqa: S108 - only to be named

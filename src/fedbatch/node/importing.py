@@ -1,13 +1,13 @@
 """Files into the journal: find the mapping, read, extract, take in."""
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from fedbatch.errors import InputError
+from fedbatch.errors import InputError, StoreError
 from fedbatch.mapping.extract import extract
 from fedbatch.mapping.matching import difference, fits, mapping_fingerprint
 from fedbatch.mapping.series import extract_series, is_series
@@ -37,6 +37,7 @@ __all__ = [
     "read_as",
     "take_points",
     "tells_units",
+    "told_untaken",
 ]
 
 _IN_COLUMNS = frozenset({".csv", ".tsv", ".txt", ".parquet"})
@@ -288,7 +289,17 @@ def import_file(
 
     Raises:
         InputError: unreadable, no mapping fits, or several do and none is named.
+        StoreError: `store.full`: there was no room, and nothing was taken in.
     """
+    reports: list[IntakeReport] = []
+    with told_untaken(path.name, reports):
+        reports.extend(_import_file(home, path, person, mapping_name, reason))
+    return reports
+
+
+def _import_file(
+    home: Home, path: Path, person: Person, mapping_name: str | None, reason: str
+) -> Iterator[IntakeReport]:
     # Before it is read: what it says may be another a moment later.
     looked_at = home.clock.now()
     mappings = mappings_named(home, mapping_name)
@@ -304,11 +315,28 @@ def import_file(
                 advice="Import it again when whoever writes it has finished.",
                 code="file.changed",
             )
-        reports = [_take_table(home, fit, person, reason) for fit in fitting]
+        for fit in fitting:
+            yield _take_table(home, fit, person, reason)
     for fit in fitting:
         if tells_units(fit.mapping):
             home.journal.hear(fit.mapping.source, looked_at)
-    return reports
+
+
+@contextmanager
+def told_untaken(what: str, reports: Sequence[IntakeReport] = ()) -> Iterator[None]:
+    """Where the disk is full, say besides that nothing was taken in: a table is, or is not, as a whole."""
+    try:
+        yield
+    except StoreError as error:
+        if error.code != "store.full":
+            raise
+        taken = ", ".join(item.mapping for item in reports)
+        told = (
+            f"Of {what} was taken in what {taken} reads"
+            if taken
+            else f"Nothing of {what} was taken in"
+        )
+        raise StoreError(f"{error} {told}.", code=error.code) from error
 
 
 def _take_table(home: Home, fit: Fit, person: Person, reason: str) -> IntakeReport:

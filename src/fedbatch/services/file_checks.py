@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import tzinfo
 from decimal import Decimal
 from itertools import groupby
 
@@ -25,27 +25,21 @@ from fedbatch.mapping.assuming import (
     read_texts,
 )
 from fedbatch.mapping.cells import first_kind_change
-from fedbatch.mapping.instants import NO_TIME
 from fedbatch.mapping.suggest import fits_unit, named_field, named_term, unit_text, words_of
 from fedbatch.mapping.tables import CellKind, Table
 from fedbatch.rules.columns import (
     COPIED_ROWS_MIN,
     RISES_MIN,
     STEPS_MIN,
-    Steps,
     copied_columns,
-    counter_falls,
     equal_rows,
-    gap_steps,
-    steps_within,
 )
-from fedbatch.rules.series_source import stuck_stretches
 from fedbatch.rules.source import Extremes, order_findings
 from fedbatch.series.blocks import Flags, Floats, Integers
-from fedbatch.services.checking import COUNTERS
+from fedbatch.services.cell_findings import CellFindings
+from fedbatch.services.time_checks import AXIS_ROWS_MIN, CELLS_LISTED_MAX, TimeChecks
 from fedbatch.standard.dictionary import Dictionary, Term
-from fedbatch.standard.findings import Finding, Place
-from fedbatch.standard.rulebook import finding
+from fedbatch.standard.findings import Finding
 from fedbatch.standard.units import Unit, UnitTable
 
 __all__ = ["ADVICE", "TableChecks", "check_table"]
@@ -66,6 +60,7 @@ ADVICE = {
     "table.duplicate_header": "Give each column a name of its own.",
     "time.ambiguous": "Write dates as 2026-03-01, and times with their offset.",
     "time.zone": "Name the zone with --zone, or export times with their offset.",
+    "time.unknown": "Write all alike, as 2026-03-01 06:00:00; the guide lists the forms that are known.",
     "time.format": "Correct the date where it was written.",
     "order.min_mean_max": "Look whether columns were exchanged.",
     "row.duplicate": "Leave one of the rows out.",
@@ -85,25 +80,16 @@ _QUALIFIERS = {
     **dict.fromkeys(("av", "avg", "mean", "average"), "mean"),
     **dict.fromkeys(("max", "maximum", "greatest", "highest"), "greatest"),
 }
-_GROUP_FIELDS = frozenset({"batch", "tag"})
 _KEY_FIELDS = frozenset({"batch", "sample"})
 _TEXTS_SHOWN = 5
-# A column of a million damaged cells is one fault, not a million.
-_CELLS_LISTED_MAX = 20_000
 _FILLED_PART = 0.9
 _BLANK_PART_MAX = 0.5
 _KEY_PART = 0.95
 _KEY_ROWS_MIN = 20
-_AXIS_ROWS_MIN = 10
-_AXIS_PART = 0.9
-_AXIS_DISTINCT = 0.5
 _GROUPED_ROWS_MIN = 3
-_SYSTEMATIC = 0.05
 _EXCHANGED_PART = 0.9
 _OUT_PART = 0.9
 _DUPLICATE_COLUMNS_MIN = 3
-_DAY_US = 86_400_000_000
-_HOUR_US = 3_600_000_000
 _ROW = re.compile(r"(\d+)$|R(\d+)C")
 _SECTION = re.compile(r"\[[^\[\]]+\]")
 _SECTIONS_MIN = 2
@@ -184,7 +170,7 @@ def _runs(found: Sequence[Finding]) -> Iterator[tuple[tuple[str, str, int], Find
         yield (item.rule, item.found, row - place if item.rule in _RUNS else -place), item
 
 
-class _Work:
+class _Work(CellFindings):
     """One table under check; lives for one call of `check_table`."""
 
     def __init__(
@@ -196,16 +182,22 @@ class _Work:
         *,
         has_zone: bool,
     ) -> None:
+        super().__init__(texts.table, file)
         self.texts = texts
-        self.table = texts.table
-        self.file = file
         self.units = units
-        self.has_zone = has_zone
         self.numbers: list[ColumnTexts] = list(texts.of_kind("number"))
         self.terms: dict[str, ColumnTexts] = {}
         self.assumed: list[Assumption] = []
         self.twins: set[int] = set()
         self._name_terms(dictionary)
+        self.times = TimeChecks(
+            texts,
+            file,
+            numbers=self.numbers,
+            terms=self.terms,
+            twins=self.twins,
+            has_zone=has_zone,
+        )
 
     def run(self) -> Iterator[Finding]:
         sections = self._sections()
@@ -219,12 +211,13 @@ class _Work:
         yield from self._blanks()
         yield from self._stored_texts()
         yield from self._units()
-        yield from self._time_texts()
+        yield from self.times.texts_of_times()
         yield from self._order()
         yield from self._double_rows()
         yield from self._keys()
         yield from self._copies()
-        yield from self._along_time()
+        yield from self.times.along_time()
+        self.assumed += self.times.assumed
         self._say_too_few()
 
     def _say_too_few(self) -> None:
@@ -235,7 +228,7 @@ class _Work:
         left_out = [
             f"{what} ({least})"
             for what, least, applies in (
-                ("times that run back, doubled points", _AXIS_ROWS_MIN, is_along),
+                ("times that run back, doubled points", AXIS_ROWS_MIN, is_along),
                 ("repeated keys", _KEY_ROWS_MIN, has_key),
                 ("gaps", STEPS_MIN + 1, is_along),
                 ("counters that fall", RISES_MIN + 1, bool(self.numbers)),
@@ -266,36 +259,6 @@ class _Work:
         self.named = [found[name] for name in found if counts[name] == 1]
         self.terms = {term.term: item for term, item in self.named}
 
-    def _locator(self, row: int, item: ColumnTexts, last: int | None = None) -> str:
-        index = item.column.index
-        place = self.table.locator(self.table.rows[row], index)
-        if last is None or last == row:
-            return place
-        end = self.table.locator(self.table.rows[last], index)
-        return f"{place}:{end.rpartition('!')[2]}"
-
-    def _place(self, row: int, item: ColumnTexts, last: int | None = None) -> Place:
-        return Place(
-            file=self.file,
-            scheme=self.table.scheme,
-            locator=self._locator(row, item, last),
-            path=item.column.header,
-        )
-
-    def _say(
-        self,
-        rule: str,
-        row: int,
-        item: ColumnTexts,
-        found: str,
-        expected: str,
-        *,
-        last: int | None = None,
-        advice: str = "",
-    ) -> Finding:
-        place = self._place(row, item, last)
-        return finding(rule, place, found=found, expected=expected, advice=advice)
-
     def _sections(self) -> list[Finding]:
         """Whether the file is cut into parts by lines such as `[Data]`: their columns differ."""
         first = self.texts.columns[0] if self.texts.columns else None
@@ -320,7 +283,7 @@ class _Work:
     def _damaged(self) -> Iterator[Finding]:
         for item in self.numbers:
             rows = np.flatnonzero(item.row_sorts == Sort.DAMAGED).tolist()
-            if len(rows) > _CELLS_LISTED_MAX:
+            if len(rows) > CELLS_LISTED_MAX:
                 place = int(item.codes[rows[0]])
                 told = f"{item.texts[place]} and {len(rows) - 1:,} others"
                 yield self._say(
@@ -456,35 +419,6 @@ class _Work:
                     return other.ucum
         return ""
 
-    # ---- times
-
-    def _time_texts(self) -> Iterator[Finding]:
-        for item in self.texts.of_kind("time"):
-            for first, last, count in _stretches_of(item):
-                problem = item.untimed[first]
-                told = item.column.texts[first]
-                if count > 1:
-                    told = f"{told}, and so in {count:,} rows"
-                yield self._say(problem.rule, first, item, told, problem.expected, last=last)
-            if not self.has_zone and not any("%z" in form for form in item.forms):
-                yield from self._change_hours(item)
-
-    def _change_hours(self, item: ColumnTexts) -> Iterator[Finding]:
-        """Local times in the hours in which clocks change, where nothing tells the zone."""
-        if item.times is None or not any("%H" in form or "%I" in form for form in item.forms):
-            return
-        times = item.times
-        days, places = np.unique(
-            np.where(times == NO_TIME, 0, times) // _DAY_US, return_inverse=True
-        )
-        change = np.array([_change_of(int(day)) for day in days], dtype=np.int64)[places]
-        within = (change >= 0) & ((times - change) // _HOUR_US == 0) & (times != NO_TIME)
-        for day in np.unique(change[within]).tolist():
-            rows = np.flatnonzero(within & (change == day))
-            told = f"{item.column.texts[int(rows[0])]}, and {rows.size:,} rows in that hour"
-            expected = "an offset: in this hour the clocks of Europe or America change"
-            yield self._say("time.zone", int(rows[0]), item, told, expected, last=int(rows[-1]))
-
     # ---- several columns
 
     def _order(self) -> Iterator[Finding]:
@@ -595,151 +529,6 @@ class _Work:
             told = f"equal to {one.column.header} in all {last + 1:,} rows"
             yield self._say("series.copied", 0, other, told, "numbers of its own", last=last)
 
-    # ---- rows along time
-
-    def _along_time(self) -> Iterator[Finding]:
-        groups = self._named_groups()
-        axis = self._axis(groups)
-        if axis is None:
-            yield from self._resets(groups)
-            return
-        item, times = axis
-        groups = self._told_apart(times, groups, item)
-        there = times != NO_TIME
-        pairs = _joined(groups, np.unique(times, return_inverse=True)[1].astype(np.int64))
-        if np.unique(pairs[there]).size < _AXIS_DISTINCT * int(there.sum()):
-            # One date over many rows says when they were written, not how they follow one another.
-            yield from self._resets(groups)
-            return
-        steps = steps_within(times, there, groups)
-        yield from self._backwards(item, steps)
-        yield from self._doubled(item, steps)
-        yield from self._gaps(item, times, steps)
-        yield from self._resets(groups)
-        yield from self._stuck(times, groups)
-
-    def _named_groups(self) -> Integers:
-        """Rows of one batch and tag, by the headers' very words."""
-        groups = np.zeros(len(self.table.rows), dtype=np.int64)
-        for item in self.texts.columns:
-            if named_field(item.column.header) in _GROUP_FIELDS and item.kind != "blank":
-                groups = _joined(groups, item.codes)
-        return groups
-
-    def _axis(self, groups: Integers) -> tuple[ColumnTexts, Integers] | None:
-        """The first column of times along which the rows run."""
-        for item in self.texts.of_kind("time"):
-            times = item.times
-            if times is None or times.size < _AXIS_ROWS_MIN:
-                continue
-            there = times != NO_TIME
-            steps = steps_within(times, there, groups)
-            rising = int((steps.sizes >= 0).sum())
-            is_along = steps.sizes.size > 0 and rising >= _AXIS_PART * steps.sizes.size
-            if is_along:
-                return item, times
-        return None
-
-    def _told_apart(self, times: Integers, groups: Integers, axis: ColumnTexts) -> Integers:
-        """Rows of several machines or tags in one table: by the column that tells most of them apart."""
-        there = times != NO_TIME
-        before = _bad_steps(times, there, groups)
-        best, chosen = before, None
-        for item in self.texts.columns if before else ():
-            if item is axis or not self._may_part(item, times.size):
-                continue
-            bad = _bad_steps(times, there, _joined(groups, item.codes))
-            is_sorted = _falls_between(times, there, groups, item.codes)
-            if bad < best and (is_sorted or before >= _SYSTEMATIC * times.size):
-                best, chosen = bad, item
-        if chosen is None or best > before / 10:
-            return groups
-        self.assumed.append(
-            Assumption(
-                about=axis.column.header,
-                assumed=f"times run on within each {chosen.column.header}",
-                evidence=f"within each, {best:,} steps do not go forward; over all, {before:,}",
-            )
-        )
-        return _joined(groups, chosen.codes)
-
-    def _may_part(self, item: ColumnTexts, rows: int) -> bool:
-        """Whether a column may tell machines or tags apart: few names or whole numbers."""
-        is_name = item.kind == "text" or (item.kind == "number" and not any(item.votes.values()))
-        return is_name and 1 < len(item.texts) <= rows / _GROUPED_ROWS_MIN
-
-    def _backwards(self, item: ColumnTexts, steps: Steps) -> Iterator[Finding]:
-        for place in np.flatnonzero(steps.sizes < 0).tolist():
-            row, before = int(steps.rows[place]), int(steps.before[place])
-            told = f"{item.column.texts[row]} after {item.column.texts[before]}"
-            is_hour = abs(steps.sizes[place] + _HOUR_US) < _HOUR_US / 60
-            advice = "An hour back: clocks may have changed." if is_hour else ""
-            yield self._say(
-                "series.backwards", row, item, told, "a time that does not fall", advice=advice
-            )
-
-    def _doubled(self, item: ColumnTexts, steps: Steps) -> Iterator[Finding]:
-        rows = [row for row in steps.rows[steps.sizes == 0].tolist() if row not in self.twins]
-        for row in sorted(rows)[:_CELLS_LISTED_MAX]:
-            told, wanted = f"{item.column.texts[row]} again", "one row at a time"
-            yield self._say("series.duplicate", row, item, told, wanted)
-
-    def _gaps(self, item: ColumnTexts, times: Integers, steps: Steps) -> Iterator[Finding]:
-        found = gap_steps(steps)
-        if found is None:
-            return
-        gaps, usual = found
-        for row, before, size in zip(
-            gaps.rows.tolist(), gaps.before.tolist(), gaps.sizes.tolist(), strict=True
-        ):
-            if np.any(times[before:row] == NO_TIME):
-                # Rows whose time is in doubt stand between: they are found already.
-                continue
-            told = f"{_span(size)} without a row after {item.column.texts[before]}"
-            yield self._say("series.gap", row, item, told, f"a row every {_span(usual)}")
-
-    def _resets(self, groups: Integers) -> Iterator[Finding]:
-        for item in self.numbers:
-            is_named = any(self.terms.get(name) is item for name in COUNTERS)
-            falls = counter_falls(item.numbers, groups, is_named=is_named)
-            for row, before in (
-                zip(falls.rows.tolist(), falls.before.tolist(), strict=True) if falls else ()
-            ):
-                told = f"{item.column.texts[row]} after {item.column.texts[before]}"
-                yield self._say("counter.reset", row, item, told, "a counter that does not fall")
-
-    def _stuck(self, times: Integers, groups: Integers) -> Iterator[Finding]:
-        for name, running in COUNTERS.items():
-            counter, machine = self.terms.get(name), self.terms.get(running)
-            if counter is None or machine is None:
-                continue
-            self.assumed.append(
-                Assumption(
-                    about=f"{counter.column.header}, {machine.column.header}",
-                    assumed=f"{name} counted while {running} is above 0",
-                    evidence="the headers are the dictionary's own words",
-                )
-            )
-            yield from self._standing(counter, machine, times, groups)
-
-    def _standing(
-        self, counter: ColumnTexts, machine: ColumnTexts, times: Integers, groups: Integers
-    ) -> Iterator[Finding]:
-        numbers, speeds = counter.numbers, machine.numbers
-        there = ~np.isnan(numbers) & ~np.isnan(speeds) & (times != NO_TIME)
-        for group in np.unique(groups[there]).tolist():
-            rows = np.flatnonzero(there & (groups == group))
-            runs = speeds[rows] > 0
-            for first, last in stuck_stretches(numbers[rows], runs, times[rows]):
-                count = int(runs[first : last + 1].sum())
-                one, two = int(rows[first]), int(rows[last])
-                told = (
-                    f"{counter.column.texts[one]} in {count:,} rows in which {machine.column.header} "
-                    "is above 0"
-                )
-                expected = "a counter that grows while the machine runs"
-                yield self._say("counter.stuck", one, counter, told, expected, last=two)
-
 
 def _named(mark: str) -> str:
     return "point" if mark == "." else "comma"
@@ -786,36 +575,6 @@ def _outside(numbers: Floats, term: Term, unit: Unit, usual: Unit) -> Flags:
     return np.asarray((there < low) | (there > high), dtype=np.bool_)
 
 
-def _stretches_of(item: ColumnTexts) -> Iterator[tuple[int, int, int]]:
-    """Rows with one problem that follow one another: first, last, how many.
-
-    Where day and month may be exchanged that is so of the whole column.
-    """
-    rows = sorted(item.untimed)
-    if len(item.forms) > 1 and rows:
-        yield rows[0], rows[-1], len(rows)
-        return
-    start = 0
-    for at in range(1, len(rows) + 1):
-        ends = at == len(rows) or rows[at] != rows[at - 1] + 1
-        if ends or item.untimed[rows[at]] != item.untimed[rows[start]]:
-            yield rows[start], rows[at - 1], at - start
-            start = at
-
-
-def _change_of(day: int) -> int:
-    """When the clocks of Europe or America change on a day (days since 1970), local µs; -1: never."""
-    date = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)
-    hour = -1
-    if date.isoweekday() == 7:  # noqa: PLR2004 - Sunday
-        is_last = (date + timedelta(days=7)).month != date.month
-        if date.month in {3, 10} and is_last:
-            hour = 2
-        elif (date.month == 3 and 8 <= date.day <= 14) or (date.month == 11 and date.day <= 7):  # noqa: PLR2004 - second and first Sunday
-            hour = 2 if date.month == 3 else 1  # noqa: PLR2004 - March
-    return -1 if hour < 0 else day * _DAY_US + hour * _HOUR_US
-
-
 def _decimals(item: ColumnTexts) -> list[Decimal | None]:
     told = [
         Decimal(reading.number) if reading is not None and not reading.comparator else None
@@ -829,31 +588,3 @@ def _in_order(means: dict[str, ColumnTexts], extremes: dict[str, ColumnTexts]) -
     least, mean = extremes["least"].numbers, means["mean"].numbers
     greatest = extremes["greatest"].numbers
     return np.asarray((least <= mean) & (mean <= greatest), dtype=np.bool_)
-
-
-def _joined(groups: Integers, codes: Integers) -> Integers:
-    """Groups told apart by another column."""
-    _, joined = np.unique(groups * (int(codes.max(initial=0)) + 1) + codes, return_inverse=True)
-    return np.asarray(joined, dtype=np.int64)
-
-
-def _bad_steps(times: Integers, there: Flags, groups: Integers) -> int:
-    """Steps that do not go forward within groups."""
-    return int((steps_within(times, there, groups).sizes <= 0).sum())
-
-
-def _falls_between(times: Integers, there: Flags, groups: Integers, codes: Integers) -> bool:
-    """Whether times fall where a column's text changes and nowhere else: the table is sorted by it."""
-    steps = steps_within(times, there, groups)
-    is_change = codes[steps.rows] != codes[steps.before]
-    falls = steps.sizes < 0
-    return bool(np.all(is_change[falls])) and int(falls.sum()) >= int(is_change.sum()) / 2
-
-
-def _span(micros: float) -> str:
-    """A span of time as people say it."""
-    seconds = micros / 1_000_000
-    for name, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {name}".replace(".0 ", " ")
-    return f"{seconds:g} s"

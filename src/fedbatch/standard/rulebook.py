@@ -52,7 +52,12 @@ RULES: dict[str, Rule] = dict(
         ),
         _rule("table.trailing_text", 4, "source", "Nothing but data follows the header."),
         # ---- the row
-        _rule("row.no_batch", 1, "source", "A row says which batch it belongs to."),
+        _rule(
+            "row.no_batch",
+            1,
+            "source",
+            "A row says which batch, or which equipment, it belongs to.",
+        ),
         _rule("row.duplicate", 3, "source", "A row stands once in a file."),
         _rule("row.repeated", 2, "source", "A key stands once where it names one row each."),
         _rule("row.incomplete", 1, "source", "A row names what its other cells are about."),
@@ -81,6 +86,8 @@ RULES: dict[str, Rule] = dict(
         _rule("time.format", 1, "source", "A time's text has a format that the mapping names."),
         _rule("time.ambiguous", 1, "source", "A local time happens once."),
         _rule("time.zone", 3, "source", "A time in an hour when clocks change says its offset."),
+        _rule("time.unknown", 3, "source", "A column of times has one form that is known."),
+        _rule("time.unchecked", 4, "source", "Rows run along a column of times."),
         _rule("time.future", 2, "source", "A time of observation is not in the future."),
         _rule("clock.skew", 2, "source", "A source's clock is right within a day."),
         _rule("tag.unmapped", 2, "source", "A long table's tag is one the mapping names."),

@@ -28,6 +28,7 @@ from fedbatch.errors import (
     StoreError,
 )
 from fedbatch.store.objects import DISK, path_aside
+from fedbatch.store.room import NO_ROOM, has_no_room, unwritten
 
 __all__ = ["AUDIT_TABLE", "Database", "Row", "check_sqlite_version", "row_hash"]
 
@@ -93,6 +94,8 @@ class Database:
         except (apsw.Error, UnicodeDecodeError) as error:
             raise self._translated(error) from error
         except OSError as error:
+            if error.errno in NO_ROOM:
+                raise unwritten(error, path.parent, path.name) from error
             raise StoreError(f"{path.name} could not be opened: {error.strerror}") from error
 
     def _open(self, path: Path, vfs: str | None, synchronous: str) -> None:
@@ -341,6 +344,12 @@ class Database:
             return IntegrityError(f"{name} is damaged: {error}", code="store.damaged")
         if isinstance(error, apsw.IOError | apsw.FullError | apsw.NoMemError | apsw.CantOpenError):
             self._poisoned = str(error)
-            advice = "" if os.access(self._path.parent, os.W_OK) else _NO_WRITING
+            folder = self._path.parent
+            if isinstance(error, apsw.FullError) or has_no_room(folder):
+                return StoreError(
+                    f"No room is left in {folder}: {name} could not be written. {error}.",
+                    code="store.full",
+                )
+            advice = "" if os.access(folder, os.W_OK) else _NO_WRITING
             return StoreError(f"{name} could not be read or written: {error}.{advice}")
         return StoreError(f"{name}: {error}")

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fedbatch.errors import ConflictError, InputError, IntegrityError, StoreError
+from fedbatch.store.room import unwritten
 
 __all__ = ["DISK", "Files", "ObjectFolder", "path_aside", "write_durably"]
 
@@ -79,6 +80,13 @@ def write_durably(
     Raises:
         StoreError: the disk failed or is full; the file is not there, or not durably.
     """
+    try:
+        _write_whole(path, content, mode, only_first=only_first, files=files)
+    except OSError as error:
+        raise unwritten(error, path.parent, path.name) from error
+
+
+def _write_whole(path: Path, content: bytes, mode: int, *, only_first: bool, files: Files) -> None:
     aside = path_aside(path)
     try:
         _make_folders(path.parent, files)
@@ -88,10 +96,10 @@ def write_durably(
         else:
             files.rename(aside, path)
         files.sync_folder(path.parent)
-    except OSError as error:
+    except OSError:
         with suppress(OSError):  # half a file is in nobody's interest, least on a full disk
             aside.unlink(missing_ok=True)
-        raise StoreError(f"{path.name} could not be written: {error.strerror}") from error
+        raise
 
 
 def _sync_name(path: Path, files: Files) -> None:
@@ -131,8 +139,11 @@ class ObjectFolder:
         path = self._path(sha256)
         if path.exists():  # whoever wrote it may have failed to sync the name, or not be done
             _sync_name(path, self._files)
-        else:
-            write_durably(path, content, files=self._files)
+            return sha256
+        try:
+            _write_whole(path, content, 0o644, only_first=False, files=self._files)
+        except OSError as error:  # the folder says more than a hash, and its parts say nothing
+            raise unwritten(error, self._folder, f"{len(content):,} bytes") from error
         return sha256
 
     def has(self, sha256: str) -> bool:
@@ -200,7 +211,7 @@ class ObjectFolder:
                 path.unlink()
                 self._keep_whole(sha256, whole)
         except OSError as error:
-            raise StoreError(f"object {sha256} could not be written: {error.strerror}") from error
+            raise unwritten(error, self._folder, f"a part of {size:,} bytes") from error
         return kept + len(content)
 
     def _keep_whole(self, sha256: str, content: bytes) -> None:

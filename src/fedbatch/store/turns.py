@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fedbatch.errors import BusyError
+from fedbatch.store.room import unwritten
 
 __all__ = ["turn"]
 
@@ -30,8 +31,12 @@ def turn(path: Path, what: str, *, wait_s: float = WAIT_S_MAX) -> Iterator[None]
 
     Raises:
         BusyError: somebody held it all the while.
+        StoreError: the file could not be made.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise unwritten(error, path.parent, path.name) from error
     try:
         end = time.monotonic() + wait_s
         while not _is_taken(descriptor):

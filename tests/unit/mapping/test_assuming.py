@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedbatch.mapping.assuming import Sort, TableTexts, is_either, read_texts
+from fedbatch.mapping.assuming import ColumnTexts, Sort, TableTexts, is_either, read_texts
+from fedbatch.mapping.instants import NO_TIME
 from fedbatch.mapping.tables import CellKind, Column, Table
 
 
@@ -93,12 +95,76 @@ def test_marks_between_thousands_are_taken_where_a_number_proves_them() -> None:
 
 
 def test_dates_that_read_both_ways_keep_both_formats() -> None:
-    both = texts_of(["03/04/2024", "05/06/2024", "01/02/2024"]).columns[0]
+    both = texts_of(["03/04/2024", "05/06/2024", "01/09/2024"]).columns[0]
     assert set(both.forms) == {"%d/%m/%Y", "%m/%d/%Y"}
-    assert {item.rule for item in both.untimed.values()} == {"time.ambiguous"}
+    assert both.in_doubt is not None
+    assert both.in_doubt.all()
+    assert both.times is not None
+    assert {*both.times.tolist()} == {NO_TIME}
     one = texts_of(["03/04/2024", "05/06/2024", "25/02/2024"]).columns[0]
     assert one.forms == ("%d/%m/%Y",)
     assert not one.untimed
+    assert one.in_doubt is None
+
+
+def test_steps_of_dates_that_read_both_ways_are_known_where_both_are_as_long() -> None:
+    day = texts_of([f"04/05/2026 06:{minute:02}:00" for minute in range(9)]).columns[0]
+    assert len(day.orders) == 2
+    assert day.in_doubt is not None
+    assert day.in_doubt.all()
+    assert day.times is not None
+    assert {*np.diff(day.times).tolist()} == {60_000_000}
+    two = texts_of(["04/05/2026 06:00:00", "05/05/2026 06:00:00", "06/05/2026 06:00:00"])
+    assert two.columns[0].times is not None
+    assert two.columns[0].times.tolist().count(NO_TIME) == 2
+
+
+def named(header: str, *texts: str) -> ColumnTexts:
+    made = Column(index=0, header=header, texts=texts)
+    rows = range(2, 2 + len(texts))
+    table = Table(
+        sheet="", scheme="row_column", extractor="x", header_row=1, rows=rows, columns=(made,)
+    )
+    return read_texts(table).columns[0]
+
+
+@pytest.mark.parametrize(
+    ("header", "texts", "form"),
+    [
+        ("timestamp", ("1772439330", "1772439340", "1772439350"), "unix_s"),
+        ("Time (UTC)", ("1772439330250", "1772439330350", "1772439330450"), "unix_ms"),
+        ("epoch_ns", ("1772439330250000000", "1772439330350000000", "1772439330450000000"), "unix_ns"),
+        ("Time", ("46146.25", "46146.2502", "46146.2503"), "serial_1900"),
+        ("Date", ("46146", "46147", "46148"), "serial_1900"),
+        ("Date", ("20260504", "20260505", "20260506"), "%Y%m%d"),
+        ("Timestamp", ("20260504060000", "20260504060010", "20260504060020"), "%Y%m%d%H%M%S"),
+    ],
+)  # fmt: skip
+def test_numbers_under_the_name_of_a_time_are_times_where_they_may_be(
+    header: str, texts: tuple[str, ...], form: str
+) -> None:
+    found = named(header, *texts)
+    assert (found.kind, found.forms) == ("time", (form,))
+    assert found.times is not None
+    assert NO_TIME not in found.times
+    # Under another name, or falling, they are numbers.
+    assert named("Counter", *texts).kind == "number"
+    if not form.startswith("%"):
+        assert named(header, *reversed(texts)).kind == "number"
+
+
+@pytest.mark.parametrize(
+    ("header", "texts"),
+    [
+        ("Time", ("40000", "40001", "40002")),
+        ("Time (s)", ("40000.5", "40001.5", "40002.5")),
+        ("Time (min)", ("0", "1", "2")),
+        ("Hold time", ("46146.25", "46146.26", "46146.27")),
+        ("Date", ("20261304", "20261305", "20261306")),
+    ],
+)
+def test_durations_and_numbers_of_no_year_stay_numbers(header: str, texts: tuple[str, ...]) -> None:
+    assert named(header, *texts).kind == "number"
 
 
 def test_a_sheets_date_among_its_numbers_is_damage() -> None:

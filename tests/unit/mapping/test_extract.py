@@ -364,6 +364,37 @@ def test_a_row_of_equipment_and_time_waits_for_its_batch() -> None:
     assert [item.text for item in found.held] == ["2026-03-02 09:00", "7.1", "T-1"]
 
 
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (
+            "|R1|bioreactor|2026-03-02 08:00|2026-03-09 08:00|mes",
+            "the batch that the equipment was",
+        ),
+        ("||bioreactor|2026-03-02 08:00||mes", "the batch that the equipment was"),
+    ],
+)
+def test_a_window_without_a_batch_is_said_to_lack_the_batch_of_its_equipment(
+    row: str, expected: str
+) -> None:
+    found = run(grid(HEADER, row), mapping(*WINDOW))
+    assert {item.finding.rule for item in found.held} == {"row.no_batch"}
+    assert all(item.finding.expected.startswith(expected) for item in found.held)
+
+
+def test_what_a_row_must_name_is_among_what_its_mapping_reads() -> None:
+    plain = run(grid("batch|Assay", "|99.1"), mapping(BATCH, assay()))
+    assert {item.finding.expected for item in plain.held} == {"a batch number"}
+    placing = (rule("piece", field="equipment"), rule("time", field="observed_at"))
+    for rules, header, expected in (
+        ((BATCH, *placing, PH), "batch|piece|time|pH", "a batch number, or equipment and a time"),
+        ((*placing, PH), "piece|time|pH", "equipment and a time"),
+    ):
+        row = "|" * header.count("|") + "7.1"
+        found = run(grid(header, row), mapping(*rules, shape="wide"))
+        assert {item.finding.expected for item in found.held} == {expected}
+
+
 # ---- nothing is dropped: the property
 
 

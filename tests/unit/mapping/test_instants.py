@@ -82,6 +82,9 @@ ODD = (
     "2026-05-04 06:00:60",
     "2026-05-04 24:00:00",
     "2026-05-04 06:00:00 ",
+    "2026-05-04   06:00:00",
+    "31/4/2026  6:00",
+    "4/5/2026  6:00",
     "2026-05-04t06:00:00.5+02:00",
     "2026-05-04T06:00:00.5+24:00",
     "2026-05-04T06:00:00.1234567Z",
@@ -106,8 +109,9 @@ ODD = (
 
 def as_texts(moment: datetime, form: str, *, is_bare: bool) -> str:
     """As a source writes it; some leave leading noughts out."""
-    text = moment.strftime(form.replace("%f%z", "%f")) + ("Z" if "%z" in form else "")
-    return re.sub(r"\b0(?=\d\b)", "", text) if is_bare else text
+    zone = ("Z", "+02:00", "-0530", "+01")[moment.hour % 4] if "%z" in form else ""
+    text = moment.strftime(form.replace("%z", ""))
+    return (re.sub(r"\b0(?=\d\b)", "", text) if is_bare else text) + zone
 
 
 @settings(max_examples=150, deadline=None)

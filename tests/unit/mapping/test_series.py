@@ -103,6 +103,26 @@ def test_a_row_counts_once_where_it_has_no_time_or_no_batch_or_an_unknown_tag(
     assert extract_series(long, FILE, LONG, GROUND).rows_held_back == sum(held)
 
 
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"Batch": "batch"}, "a batch number"),
+        ({"Unit": "equipment"}, "equipment"),
+        ({"Batch": "batch", "Unit": "equipment"}, "a batch number, or equipment"),
+    ],
+)
+def test_points_of_nobody_are_said_to_lack_what_their_mapping_reads(
+    fields: dict[str, str], expected: str
+) -> None:
+    owners = tuple(MappingRule(header=header, field=field) for header, field in fields.items())
+    told = msgspec.structs.replace(WIDE, rules=(PLACING[0], *owners, WIDE.rules[-1]))
+    source = table(
+        column("Time", TIMES[0]), *(column(header, "") for header in fields), column("Speed", "1")
+    )
+    found = extract_series(source, FILE, told, GROUND)
+    assert [item.expected for item in found.rest.findings] == [expected]
+
+
 # ---- marks and formats
 
 

@@ -1,7 +1,10 @@
 """Proposals: what the evidence singles out is proposed, everything else is asked."""
 
+import pytest
+
 from fedbatch.mapping.suggest import ColumnProposal, propose, search_terms
 from fedbatch.mapping.tables import Column, Table
+from fedbatch.mapping.times import check_format
 from tests.unit.mapping.making import DICTIONARY, UNITS, column, grid, table
 
 
@@ -117,6 +120,73 @@ def test_a_time_column_with_another_text_in_it_is_no_time_column() -> None:
 
 def test_a_day_zero_is_no_evidence_of_a_time() -> None:
     assert not proposal(column("Start", "1899-12-30")).field
+
+
+def test_a_column_that_is_named_for_times_is_never_a_quantity() -> None:
+    for header in ("Time", "Timestamp", "Date", "Date/Time", "Log time (UTC)", "TIME STAMP"):
+        for texts in (
+            ("0", "5", "10"),
+            ("x", "y", "z"),
+            ("06:00", "06:01", "06:02"),
+            ("1.5", "2.5", "0.5"),
+        ):
+            found = proposal(column(header, *texts))
+            assert not found.term, (header, texts)
+            assert not any(term in found.question for term in DICTIONARY.terms), (header, texts)
+            assert any(
+                word in found.question for word in ("observed_at", "elapsed", "times of day")
+            )
+    # Its name alone likens the very same numbers to a term.
+    assert "hold.time" in proposal(column("Hold times", "0", "5", "10")).question
+    assert (
+        "culture.age"
+        in proposal(column("Run time (h)", "0", "5", "10")).question
+        + proposal(column("Run time (h)", "0", "5", "10")).term
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "texts", "form"),
+    [
+        ("Timestamp", ("2026-05-04T06:00:00.123Z",), "%Y-%m-%dT%H:%M:%S.%f%z"),
+        ("Log time (UTC)", ("04-May-26 06:00:00",), "%d-%b-%y %H:%M:%S"),
+        ("Time", ("25/05/26 06:00:00",), "%d/%m/%y %H:%M:%S"),
+        ("Date & Time", ("25.05.2026 06:00:00,500",), "%d.%m.%Y %H:%M:%S,%f"),
+        ("Time", ("20260504T060000Z",), "%Y%m%dT%H%M%S%z"),
+        ("epoch", ("1777874400", "1777874410", "1777874420"), "unix_s"),
+        ("Time", ("46146.25", "46146.26", "46146.27"), "serial_1900"),
+    ],
+)
+def test_times_of_every_usual_form_are_proposed_with_their_format(
+    header: str, texts: tuple[str, ...], form: str
+) -> None:
+    found = proposal(column(header, *texts))
+    assert (found.field, found.time_formats) == ("observed_at", (form,))
+    assert check_format(form) is None
+
+
+def test_a_day_beyond_the_twelfth_decides_wherever_it_stands() -> None:
+    texts = [f"{1 + at % 9:02}/03/2026" for at in range(3000)]
+    assert " and " in proposal(column("Date", *texts)).question
+    found = proposal(column("Date", *texts, "31/03/2026"))
+    assert (found.field, found.time_formats) == ("observed_at", ("%d/%m/%Y",))
+    assert "'31/03/2026'" in found.evidence
+
+
+def test_two_columns_of_times_are_not_both_the_time_of_observation() -> None:
+    found = proposals(grid("Date|Timestamp|Expiry date", "25.05.2026|2026-05-25 06:00|25.05.2027"))
+    assert found["Timestamp"].field == "observed_at"
+    assert "Timestamp may be observed_at already" in found["Date"].question
+    assert "another time" in found["Expiry date"].question
+
+
+def test_a_time_since_a_start_is_asked_for_its_start() -> None:
+    found = proposal(column("Time (h)", "0.0", "0.5", "1.0"))
+    assert found.question == "elapsed, in h from `elapsed.from`? or ignored with a reason"
+
+
+def test_a_batch_number_like_a_date_stays_a_batch_number() -> None:
+    assert proposal(column("Batch", "2026-05-01", "2026-05-02")).field == "batch"
 
 
 # ---- decimal mark

@@ -4,7 +4,8 @@
     text        CSV, TSV, semicolons
     workbook    xlsx
     legacy      xls, xlsb, in a process of their own (legacy_child)
-    layout      header, group and unit rows; columns
+    heading     header, group and unit rows
+    layout      a grid cut into them and into columns
     rules       what may be found
     reading     from a path to tables, from a locator back to its text
 

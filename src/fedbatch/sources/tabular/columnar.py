@@ -42,40 +42,14 @@ class ChunkedTexts(Sequence[str]):
     def __init__(self, pieces: Any) -> None:
         self._pieces = pieces
 
-    @override
-    def __len__(self) -> int:
-        return len(self._pieces)
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[str]: ...
-    @override
-    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
-        if isinstance(index, slice):
-            return list(self._pieces[index].to_pylist())
-        return str(self._pieces[index].as_py())
-
-    def __arrow_array__(self, type: Any = None) -> Any:  # noqa: A002 - Arrow's own name
-        """The texts in one piece: what `pyarrow.array` makes of this sequence."""
-        del type
-        return self._pieces.combine_chunks()
-
-
-class ArrowTexts(Sequence[str]):
-    """A column's texts as an Arrow array, for whoever can use it whole; made when first asked for."""
-
-    def __init__(self, count: int, make: Callable[[], Any]) -> None:
-        self._count, self._make = count, make
-
-    @cached_property
+    @property
     def array(self) -> Any:
-        """The texts."""
-        return self._make()
+        """The texts, in pieces or in one."""
+        return self._pieces
 
     @override
     def __len__(self) -> int:
-        return self._count
+        return len(self.array)
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -88,9 +62,28 @@ class ArrowTexts(Sequence[str]):
         return str(self.array[index].as_py())
 
     def __arrow_array__(self, type: Any = None) -> Any:  # noqa: A002 - Arrow's own name
-        """The array itself: what `pyarrow.array` makes of this sequence."""
+        """The texts in one piece: what `pyarrow.array` makes of this sequence."""
         del type
-        return self.array
+        held = self.array
+        return held.combine_chunks() if isinstance(held, pa.ChunkedArray) else held
+
+
+class ArrowTexts(ChunkedTexts):
+    """A column's texts as an Arrow array that is made when first asked for."""
+
+    def __init__(self, count: int, make: Callable[[], Any]) -> None:
+        super().__init__(None)
+        self._count, self._make = count, make
+
+    @cached_property
+    @override
+    def array(self) -> Any:
+        """The texts."""
+        return self._make()
+
+    @override
+    def __len__(self) -> int:
+        return self._count
 
 
 def read_columns(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -> Reading | None:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from fedbatch.series.blocks import Column as NumberColumn
 from fedbatch.standard.findings import Finding
+from fedbatch.standard.mappings import TableLayout
 
 __all__ = [
     "CellKind",
@@ -73,7 +74,7 @@ class Table:
     """A sheet or a text file, cut into header and columns.
 
     `rows[i]` is the 1-based row number in the source of data row i, so that a locator survives blank
-    rows above it. `first_column` shifts the letters where a table does not begin in column A.
+    rows above it. `layout` says where everything stands, as stated or as found.
     """
 
     sheet: str
@@ -82,6 +83,7 @@ class Table:
     header_row: int
     rows: Sequence[int]
     columns: tuple[Column, ...]
+    layout: TableLayout = field(default_factory=TableLayout)
     hidden_rows: frozenset[int] = frozenset()
     findings: tuple[Finding, ...] = field(default=())
 

@@ -8,7 +8,12 @@ import msgspec
 
 from fedbatch.errors import InputError, StoreError
 from fedbatch.mapping.extract import extract
-from fedbatch.mapping.matching import difference, fingerprint, mapping_fingerprint
+from fedbatch.mapping.matching import (
+    difference,
+    fingerprint,
+    layout_findings,
+    mapping_fingerprint,
+)
 from fedbatch.mapping.series import extract_series, is_series
 from fedbatch.mapping.tables import Table
 from fedbatch.node.home import Home
@@ -281,7 +286,7 @@ def _take_table(
     if is_series(mapping):
         return _take_points(home, reading, table, mapping, person, reason)
     extraction = extract(table, reading.file, mapping, home.ground(mapping))
-    findings: list[Finding] = [*reading.findings]
+    findings = [*layout_findings(reading.findings, table, mapping)]
     findings += source_findings(table, reading.file, mapping, extraction, home.clock.now())
     return take_in(
         extraction,
@@ -312,7 +317,7 @@ def _take_points(
         reading.file,
         mapping,
         intake,
-        findings=[*reading.findings, *told.findings],
+        findings=[*layout_findings(reading.findings, table, mapping), *told.findings],
         reason=reason,
         points=told.entries,
         rows_held_back=len(held_back(reading.findings)) + found.rows_held_back,

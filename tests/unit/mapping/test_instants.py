@@ -211,7 +211,7 @@ def test_columns_of_counts_are_read_as_each_text_alone(
     )
     counting = COUNTED[form]
     one = 86_400_000_000_000 // counting.ns
-    texts = [f"{round(day * one, places):f}" for day in days]
+    texts = [f"{day * one:.{places}f}" for day in days]
     texts += [f"{day * one:.0f}" for day in days]
     texts += ["", "x", "5", "46083,25", "1e5", " 46083 ", "9" * 19, "46083.1234567890123456"]
     found, problems = read_instants(pa.array(texts), reader)

@@ -66,6 +66,8 @@ def read_text(
         scheme="row_column",
         extractor=EXTRACTOR,
         layout_evidence=", ".join(evidence),
+        delimiter=mark,
+        encoding=used.removesuffix("-sig"),
         is_cut=is_cut or is_open,
         is_ended=text.endswith(("\n", "\r")),
     )

@@ -455,6 +455,16 @@ def test_a_unit_in_which_hardly_a_number_is_usual_is_doubted(tmp_path: Path) -> 
     assert "Cel" in item["advice"]
 
 
+def test_remarks_above_a_table_and_units_below_its_header_are_no_rows_of_it(tmp_path: Path) -> None:
+    rows = [f"{time:%Y-%m-%d %H:%M:%S},7.{at % 5},37.{at % 7}" for at, time in enumerate(
+        steps(is_faulty=False))]  # fmt: skip
+    lines = ["# Historian, v2", "# Basel, line 3", "Time,pH,Temp", "UTC,-,°C", *rows]
+    (tmp_path / "log.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    said = run(tmp_path / "log.csv", code=0)
+    assert "header row 3, unit row 4" in said
+    assert "nothing found" in said
+
+
 def test_a_file_of_several_parts_is_said_to_be_one(tmp_path: Path) -> None:
     text = "[Info]\na;b;c\n1;2;3\n\n[Data]\nx;y;z\n4;5;6\n\n[End]\nu;v;w\n7;8;9\n"
     (tmp_path / "parts.csv").write_text(text, encoding="utf-8")

@@ -2,11 +2,14 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+
+from msgspec.structs import asdict, replace
 
 from fedbatch.errors import InputError
 from fedbatch.mapping.tables import Column, Table, choose_rows
 from fedbatch.standard import canonical
+from fedbatch.standard.findings import Finding
 from fedbatch.standard.mappings import Mapping, MappingRule
 
 __all__ = [
@@ -14,6 +17,7 @@ __all__ = [
     "difference",
     "fingerprint",
     "fits",
+    "layout_findings",
     "mapping_fingerprint",
     "rows_meant",
 ]
@@ -85,6 +89,51 @@ def _named(places: Iterable[Place]) -> list[tuple[Place, str]]:
     return [
         (place, f"{place[0]} / {place[1]}" if place[0] else place[1]) for place in sorted(places)
     ]
+
+
+def layout_findings(found: Iterable[Finding], table: Table, mapping: Mapping) -> Iterator[Finding]:
+    """The findings of a table's reading; of its layout only what the mapping does not expect.
+
+    Headers that are the mapping's own show where they stand, what parts the cells, and the encoding.
+    """
+    for item in found:
+        if item.rule != "table.layout":
+            yield item
+            continue
+        other = _differences(table, mapping)
+        if other:
+            told, stated = (", ".join(texts) for texts in zip(*other, strict=True))
+            yield replace(item, found=told, expected=f"{stated}, as the mapping states")
+        elif _is_unit_row_news(table, mapping):
+            yield replace(item, found=f"unit row {table.layout.unit_row}")
+
+
+def _differences(table: Table, mapping: Mapping) -> list[tuple[str, str]]:
+    """What stands elsewhere than the mapping states: as found, as stated."""
+    found, stated = asdict(table.layout), asdict(mapping.layout)
+    return [
+        (_said(name, found[name]), _said(name, wanted))
+        for name, wanted in stated.items()
+        if wanted is not None and str(found[name]).lower() != str(wanted).lower()
+    ]
+
+
+def _said(name: str, value: object) -> str:
+    words = name.replace("_", " ")
+    return f"no {words}" if value is None else f"{words} {value!r}".replace("'", "")
+
+
+def _is_unit_row_news(table: Table, mapping: Mapping) -> bool:
+    """Whether a row was taken for units that the mapping knows nothing of: it may be one of data."""
+    if table.layout.unit_row is None or mapping.layout.first_data_row is not None:
+        return False
+    rules = _rule_places(mapping)
+    known = [
+        rules[place].raw_unit == column.unit.strip()
+        for place, column in _places(table.columns)
+        if place in rules and column.unit.strip()
+    ]
+    return mapping.layout.unit_row is None and not any(known)
 
 
 def rows_meant(table: Table, mapping: Mapping) -> tuple[Table, dict[str, str]]:

@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from fedbatch.series.blocks import Column as NumberColumn
 from fedbatch.standard.findings import Finding
+from fedbatch.standard.mappings import TableLayout
 
 __all__ = [
     "CellKind",
@@ -112,8 +113,8 @@ class Table:
     """A sheet or a text file, cut into header and columns.
 
     `rows[i]` is the 1-based row number in the source of data row i, so that a locator survives blank
-    rows above it. `left_out` are the columns of the file that are none of the table, as they have no
-    texts.
+    rows above it. `layout` says where everything stands, as stated or as found. `left_out` are the
+    columns of the file that are none of the table, as they have no texts.
     """
 
     sheet: str
@@ -122,6 +123,7 @@ class Table:
     header_row: int
     rows: Sequence[int]
     columns: tuple[Column, ...]
+    layout: TableLayout = field(default_factory=TableLayout)
     hidden_rows: frozenset[int] = frozenset()
     findings: tuple[Finding, ...] = field(default=())
     left_out: tuple[LeftOut, ...] = ()

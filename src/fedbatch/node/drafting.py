@@ -149,9 +149,13 @@ def _format_lines(proposal: TableProposal) -> str:
 
 
 def _layout_lines(table: Table, layout: TableLayout) -> str:
-    """The layout as stated, with the header row that was found."""
+    """The layout as stated, with the rows of headers, groups and units that were found."""
     stated = {name: value for name, value in msgspec.structs.asdict(layout).items() if value}
     stated["header_row"] = table.header_row
+    for name in ("group_row", "unit_row"):
+        row = getattr(table.layout, name)
+        if row is not None:
+            stated[name] = row
     if table.scheme == "cell":
         stated["sheet"] = table.sheet
     parts = (f"{name}: {_quoted(str(value))}" for name, value in stated.items())

@@ -9,7 +9,7 @@ import msgspec
 
 from fedbatch.errors import InputError, StoreError
 from fedbatch.mapping.extract import extract
-from fedbatch.mapping.matching import difference, fits, mapping_fingerprint
+from fedbatch.mapping.matching import difference, fits, layout_findings, mapping_fingerprint
 from fedbatch.mapping.series import extract_series, is_series
 from fedbatch.mapping.tables import Table
 from fedbatch.node.home import Home
@@ -344,7 +344,7 @@ def _take_table(home: Home, fit: Fit, person: Person, reason: str) -> IntakeRepo
     if is_series(mapping):
         return take_points(home, fit, person, reason)
     extraction = extract(table, reading.file, mapping, home.ground(mapping))
-    findings: list[Finding] = [*reading.findings]
+    findings = [*layout_findings(reading.findings, table, mapping)]
     findings += source_findings(table, reading.file, mapping, extraction, home.clock.now())
     return take_in(
         extraction,
@@ -374,7 +374,7 @@ def take_points(home: Home, fit: Fit, person: Person, reason: str) -> IntakeRepo
         reading.file,
         mapping,
         intake,
-        findings=[*reading.findings, *told.findings],
+        findings=[*layout_findings(reading.findings, table, mapping), *told.findings],
         reason=reason,
         points=told.entries,
         rows_held_back=len(held_back(reading.findings)) + found.rows_held_back,

@@ -386,7 +386,8 @@ class _Work(CellFindings):
             if not isinstance(unit, Unit):
                 continue
             usual = self.units.by_code.get(term.units[0]) if term.units else None
-            if usual is not None and not fits_unit(unit, term, self.units):
+            is_none = unit.ucum == "1"  # as `-` in a row of units says
+            if usual is not None and not is_none and not fits_unit(unit, term, self.units):
                 row = _first_filled(item)
                 told, wanted = f"{said} over {item.column.header}", f"a unit of {term.name}"
                 yield self._say("unit.unusual", row, item, told, wanted)

@@ -28,6 +28,65 @@ def test_a_first_row_of_data_is_not_taken_for_units(tmp_path: Path, cells: str) 
     assert table.rows == [2, 3, 4]
 
 
+REMARKS = {
+    "none": [],
+    "plain": ["# Historian export", "# Plant Basel"],
+    "with the mark between cells": ["# v2, a", "# Basel, Switzerland, line 3", "# 06:00, to 07:00"],
+    "in cells": ["#,Historian,export", "#,Plant,Basel"],
+    "with blank lines": ["# Historian export", "", "# x", ""],
+    "more than rows": [f"# key{at}: value {at}, note" for at in range(40)],
+    "with another mark": ["# a; b; c", "# d; e"],
+}
+UNITS = {
+    "none": "",
+    "none for the time": ",°C,1,%",
+    "a zone": "UTC,°C,pH,%",
+    "dashes": "-,°C,-,%",
+    "a form of times": "[yyyy-mm-dd hh:mm:ss],[°C],[-],[%]",
+    "not applicable": "n/a,mS/cm,n/a,1/min",
+    "composed": ",g/(L h),10^6 cells/mL,µmol/s",
+}
+
+
+@pytest.mark.parametrize("header", ["Time,Temp,pH,DO", "# Time,Temp,pH,DO"])
+@pytest.mark.parametrize("units", UNITS.values(), ids=[*UNITS])
+@pytest.mark.parametrize("remarks", REMARKS.values(), ids=[*REMARKS])
+def test_header_and_units_are_found_below_remarks(
+    tmp_path: Path, header: str, units: str, remarks: list[str]
+) -> None:
+    for count in (3, 30):
+        data = [
+            f"2026-05-04 06:00:{at:02},37.{at % 10},7.{at % 3},4{at % 9}" for at in range(count)
+        ]
+        lines = [*remarks, header, *filter(None, [units]), *data]
+        table = read_file(write(tmp_path, "\n".join(lines) + "\n")).tables[0]
+        assert [c.header for c in table.columns] == header.split(",")
+        assert table.header_row == len(remarks) + 1
+        assert [c.unit for c in table.columns] == (units or ",,,").split(",")
+        assert len(table.rows) == count
+
+
+@pytest.mark.parametrize(
+    "cells",
+    ["B0;°C;pH", "anna;L;M", "2026-05-04;%;-", ";n/a;-", ";20;7", "x;-;-", ";high;low"],
+)  # fmt: skip
+def test_a_row_that_may_be_data_is_none_of_units(tmp_path: Path, cells: str) -> None:
+    keys = ["bob", "carl"] if cells.startswith("anna") else ["B1", "B2"]
+    lines = ["name;temp;ph;x;y", f"{cells};1;2", *(f"{key};20;7;1;2" for key in keys)]
+    table = read_file(write(tmp_path, "\n".join(lines) + "\n")).tables[0]
+    assert table.rows == [2, 3, 4]
+
+
+def test_a_table_whose_every_row_begins_with_the_mark_of_remarks_is_one(tmp_path: Path) -> None:
+    table = read_file(write(tmp_path, "#no;value\n#1;5\n#2;6\n")).tables[0]
+    assert (table.header_row, table.rows) == (1, [2, 3])
+
+
+def test_a_remark_is_no_group_of_columns(tmp_path: Path) -> None:
+    table = read_file(write(tmp_path, "# a;b;c;d\nt;temp;ph;do\nB1;1;2;3\nB2;4;5;6\n")).tables[0]
+    assert [c.group for c in table.columns] == [""] * 4
+
+
 def test_data_stated_below_the_header_means_no_unit_row(tmp_path: Path) -> None:
     path = write(tmp_path, "name;temp\n;degC\nB1;20\n")
     assert read_file(path, Layout(first_data_row=2)).tables[0].rows == [2, 3]

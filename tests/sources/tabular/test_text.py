@@ -92,6 +92,19 @@ def test_two_possible_delimiters_are_asked_about(tmp_path: Path) -> None:
     assert "comma, semicolon" in str(error)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "# Basel, Switzerland, line 3\n# a, b\nt;temp\nx;37,0\ny;37,1\n",
+        "# a, b, c\n" * 40 + "t;temp\nx;37,0\ny;37,1\n",
+        "# a, b\n# t;temp\nx;37,0\ny;37,1\n",
+    ],
+)
+def test_remarks_above_a_table_say_nothing_of_its_delimiter(tmp_path: Path, content: str) -> None:
+    table = read_file(write(tmp_path, content)).tables[0]
+    assert texts(table) == [["x", "y"], ["37,0", "37,1"]]
+
+
 def test_a_delimiter_nobody_uses_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, "a:b\n1:2\n")
     assert refusal(path, Layout(delimiter=":")).code == "file.delimiter"

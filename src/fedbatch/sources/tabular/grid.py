@@ -25,11 +25,11 @@ class Grid:
 
     `rows[i]` holds the texts of source row i + 1, each row as long as it came; `kinds` and
     `formats` have the same shape. Keys of `formulas`, `undated`: (1-based row, 0-based column).
-    `layout_evidence` says what the reader had to detect. `is_cut` is true of a file that breaks off
-    inside a quoted cell or a character, `is_ended` if its last line has a line end. `time_formats`:
-    by 0-based column the format of its texts where the file says that they are times.
-    `number_columns`: those that the file says hold numbers alone. `left_out`,
-    `findings`: columns that have no texts, and what else the reader found.
+    `layout_evidence` says what the reader had to detect; `delimiter` and `encoding` are a text's.
+    `is_cut` is true of a file that breaks off inside a quoted cell or a character, `is_ended` if its
+    last line has a line end. `time_formats`: by 0-based column the format of its texts where the file
+    says that they are times. `number_columns`: those that the file says hold numbers alone.
+    `left_out`, `findings`: columns that have no texts, and what else the reader found.
     """
 
     rows: Sequence[Sequence[str]]
@@ -44,6 +44,8 @@ class Grid:
     hidden_rows: frozenset[int] = frozenset()
     hidden_columns: frozenset[int] = frozenset()
     layout_evidence: str = ""
+    delimiter: str | None = None
+    encoding: str | None = None
     is_cut: bool = False
     is_ended: bool = True
     are_errors_visible: bool = True

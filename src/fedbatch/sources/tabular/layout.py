@@ -21,6 +21,7 @@ from fedbatch.sources.tabular.heading import (
     is_number,
 )
 from fedbatch.sources.tabular.rules import FINDINGS_PER_RULE_MAX, Log
+from fedbatch.standard.mappings import TableLayout
 
 __all__ = ["DETECT", "Layout", "cut"]
 
@@ -82,6 +83,15 @@ def cut(grid: Grid, layout: Layout, name: str) -> Table:
         header_row=cuts.header_row,
         rows=numbers,
         columns=columns,
+        layout=TableLayout(
+            sheet=grid.sheet or None,
+            header_row=cuts.header_row,
+            group_row=cuts.group_row,
+            unit_row=cuts.unit_row,
+            first_data_row=cuts.first_data_row,
+            delimiter=grid.delimiter,
+            encoding=grid.encoding,
+        ),
         hidden_rows=grid.hidden_rows.intersection(numbers),
         findings=(*grid.findings, *log.findings()),
         left_out=grid.left_out,

@@ -8,7 +8,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
+from itertools import dropwhile, islice
 
 from fedbatch.errors import InputError
 from fedbatch.sources.tabular.grid import Grid
@@ -66,6 +66,8 @@ def read_text(
         scheme="row_column",
         extractor=EXTRACTOR,
         layout_evidence=", ".join(evidence),
+        delimiter=mark,
+        encoding=used.removesuffix("-sig"),
         is_cut=is_cut or is_open,
         is_ended=text.endswith(("\n", "\r")),
     )
@@ -202,7 +204,7 @@ def sniff(name: str, body: str) -> str:
     Where every line agrees the matter is clear; else the best must lead. A comma that only ever
     stands between digits is a decimal sign. A text without any delimiter is one column.
     """
-    sample = "".join(islice(lines(body[:SAMPLE_CHARACTERS]), SAMPLE_LINES))
+    sample = without_remarks(list(islice(lines(body[:SAMPLE_CHARACTERS]), SAMPLE_LINES)))
     scores = {mark: agreement(sample, mark) for mark in DELIMITERS if mark in sample}
     if "," in scores and sample.count(",") == len(DECIMAL_COMMA.findall(sample)):
         del scores[","]
@@ -223,6 +225,17 @@ def sniff(name: str, body: str) -> str:
             code="file.delimiter",
         )
     return ranked[0]
+
+
+def without_remarks(first: list[str]) -> str:
+    """Lines without those above them that begin with `#`, but for one that has as many cells as they."""
+    table = list(dropwhile(lambda line: line.startswith("#") or not line.strip(), first))
+    if len(table) < 2 or len(table) == len(first):  # noqa: PLR2004 - one line agrees with itself
+        return "".join(first)
+    remarks = [line for line in first[: -len(table)] if line.strip()]
+    with_last = "".join([remarks[-1], *table]) if remarks else ""
+    is_header = any(mark in with_last and agreement(with_last, mark) == 1 for mark in DELIMITERS)
+    return with_last if is_header else "".join(table)
 
 
 def agreement(sample: str, delimiter: str) -> float:

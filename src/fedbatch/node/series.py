@@ -1,7 +1,7 @@
 """Series of batches as a node knows them: sealed stretches and what came since, reckoned together."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -26,7 +26,7 @@ from fedbatch.series.blocks import (
     column_points,
     select,
 )
-from fedbatch.series.counting import Conflict, Piece, counted
+from fedbatch.series.counting import Conflict, Piece, counted, superseded
 from fedbatch.series.decimals import number_text
 from fedbatch.series.inline import column_name, decode_points
 from fedbatch.series.instants import EARLIEST, LATEST, instant_text, micros
@@ -182,10 +182,12 @@ def reckon_held(home: Home, item: BatchSeries) -> tuple[Block, list[Conflict], l
     """What shows of a series as far as its segments are here, and which stretches are not."""
     pieces: list[Piece] = []
     lost: list[LostStretch] = []
-    sealed = sealed_entries(home, item)
+    entries = _sealed(home, item)
+    sealed = [(entry.index, entry.record) for entry in entries]
+    indexes = {entry.id: entry.index for entry in entries}
     for index, record in sealed:
         try:
-            pieces.append(_piece(home, item, index, record))
+            pieces.append(_piece(home, item, index, record, indexes))
         except (InputError, IntegrityError) as error:
             lost.append(_lost(item, index, record, error))
     pieces += _live_pieces(home, item, [record for _, record in sealed])
@@ -289,17 +291,36 @@ def every_series(home: Home, known: KnownAgreement) -> Iterator[BatchSeries]:
 
 def sealed_entries(home: Home, item: BatchSeries) -> list[tuple[int, records.Sealed]]:
     """The entries that seal stretches of a series, with their indexes, in the ledger's order."""
+    return [(entry.index, entry.record) for entry in _sealed(home, item)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """An entry that seals a stretch."""
+
+    index: int
+    id: str
+    record: records.Sealed
+
+
+def _sealed(home: Home, item: BatchSeries) -> list[_Sealed]:
     store = home.ledgers(item.agreement)
     found = []
     for index in home.views(item.agreement).sealed(item.ledger, item.series.series):
         ((_, _, content),) = store.entries(item.ledger, index, 1)
-        record = read_entry(content).record
-        if isinstance(record, records.Sealed):
-            found.append((index, record))
+        told = read_entry(content)
+        if isinstance(told.record, records.Sealed):
+            found.append(_Sealed(index, told.heading.id, told.record))
     return found
 
 
-def _piece(home: Home, item: BatchSeries, index: int, record: records.Sealed) -> Piece:
+def _piece(
+    home: Home,
+    item: BatchSeries,
+    index: int,
+    record: records.Sealed,
+    indexes: Mapping[str, int],
+) -> Piece:
     content = home.agreement_objects(item.agreement).read(record.segment.sha256)
     window = (micros(record.from_), micros(record.to)) if record.correction is not None else None
     return Piece(
@@ -307,6 +328,7 @@ def _piece(home: Home, item: BatchSeries, index: int, record: records.Sealed) ->
         index=index,
         is_file=record.entries is None,
         window=window,
+        supersedes=superseded(record, indexes),
     )
 
 

@@ -1,22 +1,34 @@
 """Points of a file into the journal: sealed at once, each stretch told once, corrections by window.
 
 A file sent again adds what it says anew. Where it says otherwise, the stretch from the first to the
-last differing point is sealed anew as a correction; what it no longer says is a finding. Where another
-source of the same series said otherwise, both stay, with a finding.
+last differing point is sealed anew as a correction, with what else showed there; what it no longer says
+is a finding, and stays. Where another source of the same series said otherwise, both stay, with a finding.
 """
 
+from collections.abc import Mapping as IndexesBy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
+import numpy as np
 
 from fedbatch.mapping.series import SeriesDraft
 from fedbatch.mapping.tables import SourceFile
 from fedbatch.ports import JournalHead, JournalStore, NewJournalEntry, Objects
 from fedbatch.rules.series_source import conflict_findings, rounded_findings
-from fedbatch.series.blocks import Block, between, count, merge, select
+from fedbatch.series.blocks import (
+    Block,
+    Integers,
+    between,
+    column_points,
+    count,
+    from_points,
+    merge,
+    select,
+    take_points,
+)
 from fedbatch.series.comparing import compare
-from fedbatch.series.counting import Piece, counted
+from fedbatch.series.counting import Piece, counted, superseded
 from fedbatch.series.instants import instant_text, micros
 from fedbatch.series.segments import points_hash, read_segment, split_block, write_segment
 from fedbatch.services.checking import named_as_told
@@ -43,6 +55,7 @@ __all__ = [
 # What stands for a ledger in the segments of a journal.
 JOURNAL = "journal"
 EXTRACTOR = "tabular-series/1"
+_NO_TIMES: Integers = np.empty(0, dtype=np.int64)
 
 
 @dataclass(slots=True)
@@ -58,10 +71,11 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedHead:
-    """A sealed stretch of a journal's series, with the head under which it stands."""
+    """A sealed stretch of a journal's series, its head, and the SHA-256 of the file that told it, or ""."""
 
     head: JournalHead
     record: Sealed
+    artefact: str = ""
 
 
 def sealed_of(journal: JournalStore) -> dict[str, list[SealedHead]]:
@@ -69,16 +83,19 @@ def sealed_of(journal: JournalStore) -> dict[str, list[SealedHead]]:
     found: dict[str, list[SealedHead]] = {}
     for head, entry in journal.standing(("sealed",)):
         record = msgspec.json.decode(bytes(entry.data), type=Sealed)
-        found.setdefault(str(record.series), []).append(SealedHead(head=head, record=record))
+        artefact = entry.origins[0].artefact if entry.origins else ""
+        item = SealedHead(head=head, record=record, artefact=artefact)
+        found.setdefault(str(record.series), []).append(item)
     return found
 
 
 def read_pieces(stretches: Sequence[SealedHead], objects: Objects) -> list[Piece]:
     """Sealed stretches of one series of a journal with their points, as they are to be reckoned."""
-    return [_piece(item, objects) for item in stretches]
+    indexes = {item.head.entry_id: item.head.index for item in stretches}
+    return [_piece(item, objects, indexes) for item in stretches]
 
 
-def _piece(item: SealedHead, objects: Objects) -> Piece:
+def _piece(item: SealedHead, objects: Objects, indexes: IndexesBy[str, int]) -> Piece:
     record = item.record
     content = objects.read(record.segment.sha256)
     window = None
@@ -89,6 +106,7 @@ def _piece(item: SealedHead, objects: Objects) -> Piece:
         index=item.head.index,
         is_file=record.entries is None,
         window=window,
+        supersedes=superseded(record, indexes),
     )
 
 
@@ -252,15 +270,18 @@ class _Work:
         rounded = rounded_findings(before, found.other, self._place(declared))
         self.told.findings += named_as_told(rounded, declared.parameters)
         if found.gone:
-            self._note_gone(declared, found.gone)
+            self._note_gone(declared, own, block)
         new = self._beside(declared, found.new, others)
-        again = _told_under_others(declared, before, new)
+        others_of = _told_under_others(declared, before, new)
+        again = select(new, others_of)
         window = _spanning(found.other, again)
         if window is None:
             self._add(declared, new)
             return
         from_, to = window
-        self._correct(declared, between(block, from_, to + 1), window, own)
+        told = between(block, from_, to + 1)
+        left = _left(between(before, from_, to + 1), told, others_of)
+        self._correct(declared, merge([told, left]), window, own)
         self.told.corrected += count(found.other) + count(again)
         self.told.new += count(between(new, from_, to + 1)) - count(again)
         self._add(declared, between(new, first, from_))
@@ -305,15 +326,20 @@ class _Work:
     def _place(self, series: JournalSeries) -> Place:
         return Place(file=self.file.name, type="series", key=(series.series,))
 
-    def _note_gone(self, declared: JournalSeries, gone: int) -> None:
-        self.told.findings.append(
-            finding(
-                "file.row_vanished",
-                self._place(declared),
-                found=f"{gone} points fewer",
-                expected="the points that the source told before",
+    def _note_gone(self, series: JournalSeries, own: Sequence[SealedHead], block: Block) -> None:
+        """Points that an earlier edition of this file told, and this one does not; they stay."""
+        names = {row.sha256: row.file for row in self.intake.journal.imports()}
+        earlier = [item for item in own if names.get(item.artefact) == self.file.name]
+        gone = compare(self._shown(earlier), block).gone
+        if gone:
+            self.told.findings.append(
+                finding(
+                    "file.row_vanished",
+                    self._place(series),
+                    found=f"{gone} points fewer",
+                    expected="the points that the file told before, which stay",
+                )
             )
-        )
 
     def _correction(self, reason: str) -> Correction:
         return Correction(
@@ -364,23 +390,43 @@ class _Work:
         )
 
 
-def _told_under_others(series: JournalSeries, before: Block, new: Block) -> Block:
-    """Points of a source's column that it told before under another term or unit: all are equal.
+def _told_under_others(series: JournalSeries, before: Block, new: Block) -> dict[str, list[str]]:
+    """Columns of a source whose points it told before under another term or unit, with those columns.
 
-    So does a file speak that is read again under a corrected mapping.
+    All points are equal: so does a file speak that is read again under a corrected mapping.
     """
     tags = {
         f"{index}.{item.role}": item.tag for index, item in enumerate(series.parameters) if item.tag
     }
-    found = []
+    found: dict[str, list[str]] = {}
     for name in new.columns:
         now = select(new, [name])
         for other in before.columns.keys() - new.columns.keys():
             if name in tags and tags.get(other) == tags[name]:
                 told = Block(before.times, {name: before.columns[other]}, before.rows)
                 if compare(told, now).equal == count(now):
-                    found.append(name)
-    return select(new, found)
+                    found.setdefault(name, []).append(other)
+    return found
+
+
+def _left(before: Block, told: Block, others_of: dict[str, list[str]]) -> Block:
+    """What showed in a stretch and is not told otherwise now: a correction takes nothing else away.
+
+    Args:
+        before: what showed in the stretch.
+        told: what is told of it now.
+        others_of: by column told now, the columns whose place it takes.
+    """
+    spoken = {name: column_points(told, name).times for name in told.columns}
+    for name, others in others_of.items():
+        for other in others if name in spoken else ():
+            spoken[other] = np.union1d(spoken.get(other, spoken[name]), spoken[name])
+    points = {}
+    for name in before.columns:
+        shown = column_points(before, name)
+        kept = ~np.isin(shown.times, spoken.get(name, _NO_TIMES))
+        points[name] = take_points(shown, kept)
+    return from_points({name: item for name, item in points.items() if item.times.size})
 
 
 def _spanning(*blocks: Block) -> tuple[int, int] | None:

@@ -250,8 +250,13 @@ class SeriesSharing:
         record = self._sealed(due, shared)
         source = self.pseudonym("source", due.item.head.source)
         name = _posted_as(due.item, due.stretch)
-        if self.post.add(record, source=source, journal=name) is not None:
+        added = self.post.add(record, source=source, journal=name)
+        if added is not None:
             self._count("sealed", 1)
+        # A correction further on in this run supersedes it.
+        entry_id = added or self.post.known.get(name)
+        if entry_id is not None:
+            self.posted[name] = entry_id
 
     def _sealed(self, due: "_Due", shared: "_Shared") -> records.Sealed:
         series, stretch, item = due.series, due.stretch, due.item

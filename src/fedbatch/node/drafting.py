@@ -33,7 +33,8 @@ _ROWS = "row_a_batch   # or wide (rows by time or sample), or long (tag, time, v
 _LONG = "long   # or row_a_batch, or wide (rows by time or sample)"
 _TAGS = """\
   # A rule for each tag. `model` says how the source samples: raw, as_archived, interpolated or
-  # averaged. That it is as_archived is assumed here: whoever set the source up knows.
+  # averaged. That it is as_archived is assumed here: whoever set the source up knows. Then state
+  # dead_band and longest_interval (PT1H: a value at least every hour) too: gaps are judged by it.
 """
 _OWNER = """\
 # open: no column says which batch or piece of equipment a row is of. One of all rows is stated so:

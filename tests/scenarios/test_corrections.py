@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fedbatch.errors import RefusedError
@@ -21,6 +22,7 @@ from fedbatch.ports import Person
 from fedbatch.services.intake import IntakeReport
 from fedbatch.standard import records
 from fedbatch.standard.envelope import read_entry
+from fedbatch.standard.findings import Finding
 from tests.scenarios.making import (
     AGREED,
     Link,
@@ -119,10 +121,37 @@ def test_correction_by_a_person_is_not_undone_by_the_same_file(made: Link) -> No
     assert (report.new, report.corrected) == (0, 0)
     share(made)
     assert [assay(node) for node in both(made)] == [["99.5"], ["99.5"]]
-    # The control: a file that says a third thing corrects it.
-    assert take(made, row("B1", assay="99.7")).corrected == 1
+    # A file that says a third thing waits for a person, however often it comes.
+    for _ in range(2):
+        report = take(made, row("B1", assay="99.7"))
+        assert (report.corrected, report.closed) == (0, 0)
+        (item,) = made.cmo.home.journal.held()
+        told = msgspec.json.decode(item.finding, type=Finding)
+        assert (told.rule, told.found) == ("result.decided", "99.7")
+        assert "transcribed wrongly" in told.expected
+    share(made)
+    assert assay(made.sponsor) == ["99.5"]
+    (item,) = made.cmo.home.journal.held()
+    decide_held(made.cmo.home, item.id, made.cmo.person, value="99.7", reason="reported anew")
     share(made)
     assert assay(made.sponsor) == ["99.7"]
+    assert made.cmo.home.journal.held() == []
+    assert take(made, row("B1", assay="99.7")).corrected == 0
+
+
+def test_what_a_person_took_back_comes_back_by_a_person_alone(made: Link) -> None:
+    take(made, row("B1"))
+    share(made)
+    withdraw_batch(made.cmo.home, "B1", "assay", made.cmo.person, "retracted", "wrong sample")
+    share(made)
+    assert assay(made.sponsor) == []
+    assert take(made, row("B1")).new == 0
+    report = take(made, row("B1", assay="99.7"))
+    assert [item.rule for item in report.findings if item.effect == "held_back"] == [
+        "result.decided"
+    ]
+    share(made)
+    assert assay(made.sponsor) == []
 
 
 def test_damaged_cell_decided_by_a_person_is_shared_and_closes_the_finding(made: Link) -> None:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from fedbatch.cli import app
 from fedbatch.node.following import Follower
 from fedbatch.node.reading import read_results
+from fedbatch.node.reviewing import correct_result
 from fedbatch.node.series import load_series, series_block
 from fedbatch.node.verifying import verify_home
 from fedbatch.series.blocks import column_points
@@ -162,3 +163,38 @@ def test_other_columns_want_another_source(made: Link) -> None:
     told = CliRunner().invoke(app, ["map", "confirm", str(changed), *place])
     assert told.exit_code == 3
     assert "another source name" in told.output
+
+
+def test_results_of_a_term_that_a_corrected_mapping_drops_are_taken_back(made: Link) -> None:
+    made.deliver([row("B1"), row("B2")])
+    assert hardness(made) == {("91.5", "N")}
+    rule = "{header: Hardness (N), term: tablet.hardness, qualifier: mean, raw_unit: N, unit: N}"
+    changed = corrected(made, "small", (rule, "{header: Hardness (N), ignored: another machine's}"))
+    code, told, said = confirm(made, changed)
+    assert (code, told["version"]) == (1, None)
+    assert "2 are taken back" in said
+    assert hardness(made) == {("91.5", "N")}
+    assert confirm(made, changed, "--apply")[0] == 0
+    made.cmo.share(AGREED)
+    made.settle()
+    assert hardness(made) == set()
+    assert {item.shown for item in read_results(made.sponsor.home)} == {"100.1"}
+    # Under the mapping as it was they come back.
+    assert confirm(made, FILES / "small.yaml", "--apply")[0] == 0
+    made.cmo.share(AGREED)
+    made.settle()
+    assert hardness(made) == {("91.5", "N")}
+
+
+def test_a_persons_correction_waits_for_a_person_where_the_mapping_changes_it(made: Link) -> None:
+    made.deliver([row("B1"), row("B2")])
+    correct_result(made.cmo.home, "B1", "tablet.hardness", "88.9", made.cmo.person, "a typo")
+    changed = corrected(made, "small", ("raw_unit: N, unit: N", "raw_unit: kN, unit: kN"))
+    code, _, said = confirm(made, changed)
+    assert code == 1
+    assert "1 values change, 0 are new, 0 are taken back, 1 are held back" in said
+    assert confirm(made, changed, "--apply")[0] == 0
+    made.cmo.share(AGREED)
+    assert hardness(made) == {("88.9", "N"), ("91500", "N")}
+    (item,) = made.cmo.home.journal.held()
+    assert item.text == "91.5"

@@ -40,8 +40,8 @@ def import_(
     With --follow the command goes on until it is stopped (Ctrl-C): a file whose mapping says `live`
     is read on as it grows, and what is complete is sealed by the hour.
 
-    JSON: {imports: [{file, mapping, cells, new, corrected, unchanged, points, points_corrected,
-    points_unchanged, held_back, rows_held_back, closed, ignored, findings, corrected_ids}],
+    JSON: {imports: [{file, mapping, cells, new, corrected, unchanged, taken_back, points,
+    points_corrected, points_unchanged, held_back, rows_held_back, closed, ignored, findings, corrected_ids}],
     refused: [{file, code, message}]}
     """
     from fedbatch.node.home import Home
@@ -138,6 +138,8 @@ def _show_import(report: object) -> None:
         f"{report.corrected} corrected, {report.unchanged} unchanged, "
         f"{report.held_back} held back, {report.closed} held-back items supplied."
     )
+    if report.taken_back:
+        say(f"  {report.taken_back} records were taken back: the file tells them otherwise now.")
     if report.points or report.points_corrected or report.points_unchanged:
         say(
             f"  series: {report.points} new points, {report.points_corrected} corrected, "

@@ -155,7 +155,12 @@ def confirm(
         proposed = confirm_mapping(here, mapping, person, dry_run=True)
         changes = difference_of(here, proposed, person)
         changed = sum(
-            item.corrected + item.new + item.held_back + item.points + item.points_corrected
+            item.corrected
+            + item.new
+            + item.held_back
+            + item.taken_back
+            + item.points
+            + item.points_corrected
             for item in changes
         )
         if changed and not apply:
@@ -171,7 +176,8 @@ def confirm(
         for item in changes:
             say(
                 f"{item.file} read again: {item.corrected} values change, {item.new} are new, "
-                f"{item.held_back} would be held back, {item.unchanged} stay."
+                f"{item.taken_back} are taken back, {item.held_back} are held back, "
+                f"{item.unchanged} stay."
             )
             if item.points or item.points_corrected or item.points_unchanged:
                 say(

@@ -1,6 +1,7 @@
 """A corrected mapping: its files are read again, the difference shown, corrections issued."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,7 +29,15 @@ def _files(home: Home, mapping: Mapping) -> list[ImportRow]:
     return list(newest.values())
 
 
-def _tables(home: Home, mapping: Mapping) -> Iterator[Fit]:
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """A table that is read again, and whether it is the file's only one under its mapping."""
+
+    fit: Fit
+    is_alone: bool
+
+
+def _tables(home: Home, mapping: Mapping) -> Iterator[_Again]:
     """The tables of every file of a mapping, from the bytes kept at import."""
     for row in _files(home, mapping):
         if not row.sha256:
@@ -51,7 +60,8 @@ def _tables(home: Home, mapping: Mapping) -> Iterator[Fit]:
                     code="mapping.columns",
                 ) from error
             # Columns of a Parquet file are read while it is there.
-            yield from found
+            for fit in found:
+                yield _Again(fit, len(found) == 1)
 
 
 def difference_of(home: Home, mapping: Mapping, person: Person) -> list[IntakeReport]:
@@ -59,14 +69,15 @@ def difference_of(home: Home, mapping: Mapping, person: Person) -> list[IntakeRe
     return [_difference(home, mapping, person, again) for again in _tables(home, mapping)]
 
 
-def _difference(home: Home, mapping: Mapping, person: Person, again: Fit) -> IntakeReport:
-    file, intake = again.reading.file, home.intake(person)
+def _difference(home: Home, mapping: Mapping, person: Person, again: _Again) -> IntakeReport:
+    fit = again.fit
+    file, intake = fit.reading.file, home.intake(person)
     if not is_series(mapping):
-        extraction = extract(again.table, file, mapping, home.ground(mapping))
-        return preview(extraction, file, mapping, intake)
-    found = extract_series(again.table, file, mapping, home.ground(mapping), side_by_side)
+        extraction = extract(fit.table, file, mapping, home.ground(mapping))
+        return preview(extraction, file, mapping, intake, is_remapped=again.is_alone)
+    found = extract_series(fit.table, file, mapping, home.ground(mapping), side_by_side)
     told = preview_points(found.drafts, file, mapping, intake, home.journal_objects)
-    report = preview(found.rest, file, mapping, intake)
+    report = preview(found.rest, file, mapping, intake, is_remapped=again.is_alone)
     report.rows_held_back = found.rows_held_back
     report.points, report.points_corrected = told.new, told.corrected
     report.points_unchanged = told.unchanged
@@ -79,9 +90,12 @@ def reread(home: Home, mapping: Mapping, person: Person) -> list[IntakeReport]:
     return [_reread(home, mapping, person, again, reason) for again in _tables(home, mapping)]
 
 
-def _reread(home: Home, mapping: Mapping, person: Person, again: Fit, reason: str) -> IntakeReport:
+def _reread(
+    home: Home, mapping: Mapping, person: Person, again: _Again, reason: str
+) -> IntakeReport:
     if is_series(mapping):
-        return take_points(home, again, person, reason)
-    file = again.reading.file
-    extraction = extract(again.table, file, mapping, home.ground(mapping))
-    return take_in(extraction, file, mapping, home.intake(person), reason=reason)
+        return take_points(home, again.fit, person, reason)
+    file = again.fit.reading.file
+    extraction = extract(again.fit.table, file, mapping, home.ground(mapping))
+    intake = home.intake(person)
+    return take_in(extraction, file, mapping, intake, reason=reason, is_remapped=again.is_alone)

@@ -93,6 +93,7 @@ RULES: dict[str, Rule] = dict(
         _rule("tag.unmapped", 2, "source", "A long table's tag is one the mapping names."),
         _rule("result.duplicate", 4, "source", "A result stands once in a file."),
         _rule("result.conflict", 1, "source", "A result that stands twice in a file is the same."),
+        _rule("result.decided", 1, "source", "A source does not contradict a person's correction."),
         _rule("series.text", 3, "source", "A point of a series is a number."),
         _rule("order.min_mean_max", 2, "source", "Least ≤ mean ≤ greatest."),
         # ---- the series

@@ -1,40 +1,30 @@
-"""Sharing: from the own journal into one agreement's ledger, what its rights allow and no more.
+"""The order of a run of sharing, and what it does with each kind of record."""
 
-Rights act here and never at reading. Ids, sources, persons and mappings get pseudonyms of the
-agreement; values its codes and units; places a commitment in their stead. `plan` computes all of it
-without writing: the dry run ('view as partner') and the posting are the same code.
-"""
-
-import hashlib
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
 
 from fedbatch.ledger.tree import leaf_hash
 from fedbatch.ports import (
-    Clock,
     HeldItem,
-    Ids,
     JournalHead,
-    JournalStore,
     LedgerHead,
     NewLedgerEntry,
-    Objects,
 )
 from fedbatch.rules.due import parse_duration
 from fedbatch.rules.rights import Measured, bind, find_right, status_reaches, visible_fields
 from fedbatch.rules.windows import Told, Window, agreed_windows, batch_at
 from fedbatch.series.instants import micros
 from fedbatch.services.numbering import PARTNER_SYSTEM, journal_batches
-from fedbatch.services.posting import Ledgering, Post
+from fedbatch.services.posting import Post
 from fedbatch.services.series_intake import sealed_of
 from fedbatch.services.series_sharing import SeriesSharing, Stretch, overlaps
-from fedbatch.services.transcribed import Transcribed
+from fedbatch.services.sharing.journal import read_heads
+from fedbatch.services.sharing.names import Names
+from fedbatch.services.sharing.plan import SharePlan, Sharing, WholeFile
 from fedbatch.standard import records
 from fedbatch.standard.agreements import AgreedParameter, AgreedProduct, AgreementBody, Right
 from fedbatch.standard.envelope import read_entry
@@ -44,27 +34,21 @@ from fedbatch.standard.journals import (
     JournalParameter,
     JournalResult,
     JournalSeries,
-    Origin,
-    journal_struct,
 )
 from fedbatch.standard.rulebook import RULES_VERSION, finding
-from fedbatch.standard.units import UnitTable
 from fedbatch.standard.values import (
     Correction,
-    Identifier,
-    Locator,
     Named,
     ObjectReference,
     Provenance,
     Reference,
     Value,
-    ValueStatus,
     in_time,
     is_instant,
     named_key,
 )
 
-__all__ = ["SOURCE_FILE", "Planning", "SharePlan", "Sharing", "WholeFile"]
+__all__ = ["SOURCE_FILE", "Planning"]
 
 Posted = TypeVar("Posted", bound=records.Record)
 # What comes first must be there before what names it.
@@ -96,71 +80,6 @@ SOURCE_FILE = "source_file"
 _WAITS_US = 15 * 60 * 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WholeFile:
-    """A source file that was read whole: each of its rows is of one of these batches (own ids)."""
-
-    sha256: str
-    size_bytes: int
-    name: str
-    media_type: str
-    batches: frozenset[str]
-
-
-@dataclass(slots=True, kw_only=True)
-class SharePlan:
-    """What sharing would post, and why not the rest.
-
-    `post` holds the entries; `skipped` counts records by the reason they stay; `withheld` names
-    held-back items of which only their finding crosses. `objects` are the journal's objects that the
-    entries name, by SHA-256; `destroyed` those that this agreement's folder keeps no longer;
-    `segments` new ones with their bytes; `points_to` how far the journal's live points were looked
-    through, and `points_waiting` from where to look again if none is posted: a window may still come.
-    """
-
-    post: Post
-    by_type: Counter[str] = field(default_factory=Counter)
-    skipped: Counter[str] = field(default_factory=Counter)
-    findings: list[Finding] = field(default_factory=list)
-    considered: int = 0
-    objects: list[str] = field(default_factory=list)
-    destroyed: list[str] = field(default_factory=list)
-    segments: dict[str, bytes] = field(default_factory=dict)
-    points_to: int = 0
-    points_waiting: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sharing:
-    """What sharing under one agreement works with.
-
-    `bodies` are all active agreements of this node: a batch that fits two goes to neither.
-    `excluded` are the own ids of batches that were withdrawn here as another party's.
-    `status` gives the value status that approvals have raised a journal entry to.
-    `transcribed` is what the partner took from this party's reports before, or beside, its own.
-    """
-
-    party: str
-    body: AgreementBody
-    bodies: Sequence[AgreementBody]
-    place: Ledgering
-    journal: JournalStore
-    heads: dict[tuple[str, tuple[str, ...]], LedgerHead]
-    posted: dict[str, str]
-    excluded: frozenset[str]
-    status: dict[str, ValueStatus]
-    read_own: Callable[[int], bytes]
-    ids: Ids
-    clock: Clock
-    units: UnitTable
-    objects: Objects
-    files: Sequence[WholeFile] = ()
-    transcribed: Transcribed | None = None
-    live_range: Callable[[str], records.Entries | None] = lambda _series: None
-    points_from: int = 0
-    derived: Sequence[records.Result] = ()
-
-
 class Planning:
     """One run of sharing over the journal, and what comes live after it as long as nothing else does."""
 
@@ -175,27 +94,20 @@ class Planning:
                 heads=dict(sharing.heads),
             )
         )
-        heads = sharing.journal.heads()
-        # In the journal's order, so that ledgers tell the story in the order in which it came.
-        self.journal_heads = dict(sorted(heads.items(), key=lambda item: item[1].index))
+        self.journal = read_heads(sharing.journal)
         self.by_entry = {item.entry_id: item for item in sharing.heads.values()}
         self.materials: set[str] = set()
-        # Thousands of results share a batch, a mapping and a parameter: each is worked out once.
-        self.pseudonyms: dict[tuple[str, str], str] = {}
+        self.names = Names(ids=sharing.ids, agreement=sharing.body.id, partner=sharing.partner)
+        # Thousands of results share a parameter: each is worked out once.
         self.bound: dict[Measured, AgreedParameter | None] = {}
         self.now = sharing.clock.now()
-        self.partner = next((p.party for p in sharing.body.parties if p.party != sharing.party), "")
 
     def run(self) -> SharePlan:
         self._place_batches()
         self._place_windows()
-        by_type: dict[str, list[JournalHead]] = {name: [] for name in _ORDER}
-        for head in self.journal_heads.values():
-            if head.type in by_type:
-                by_type[head.type].append(head)
         self._post_party()
         self._post_specifications()
-        is_sponsor = self._role() == "sponsor"
+        is_sponsor = self.sharing.role == "sponsor"
         if is_sponsor:
             # What a sponsor has of the makers' it took from their reports (STANDARD S36).
             self.plan.post.basis = "transcribed"
@@ -204,9 +116,9 @@ class Planning:
             self._post_product()
         # Source files cross to the sponsor alone: a maker has its own reports.
         self.shared_files = self._share_files() if not is_sponsor else frozenset()
-        self.lots: set[str] = self._lots_of_batches(by_type["transformation"])
+        self.lots: set[str] = self._lots_of_batches(self.journal.of("transformation"))
         for name in _ORDER:
-            for head in by_type[name]:
+            for head in self.journal.of(name):
                 self._consider(name, head)
         self._share_series()
         self._share_derived()
@@ -237,7 +149,7 @@ class Planning:
             points_to=points_from,
             points_waiting=points_from,
         )
-        if not self._why_no_series() and not self._is_transcribing:
+        if not self._why_no_series() and not self.plan.is_transcribing:
             self._follow_windows()
             self._share_points(self._series_work(), points_from)
             self._count_entries(post.entries)
@@ -265,10 +177,6 @@ class Planning:
                 )
             )
 
-    def _read(self, head: JournalHead) -> tuple[JournalEntry, records.Record]:
-        entry = self.sharing.journal.read(head.index)
-        return entry, msgspec.json.decode(bytes(entry.data), type=journal_struct(head.type))
-
     # ---- which batches belong here
 
     def _place_batches(self) -> None:
@@ -276,7 +184,7 @@ class Planning:
         self.product_codes = self._product_codes()
         self.batches: dict[str, AgreedProduct] = {}
         self.numbers: dict[str, tuple[str, ...]] = {}
-        self.known = journal_batches(self.sharing.journal, self.journal_heads, self.sharing.ids)
+        self.known = journal_batches(self.sharing.journal, self.journal.heads, self.sharing.ids)
         self.aliases = self._aliases()
         for name, record in self.known.records.items():
             is_excluded = not self.sharing.excluded.isdisjoint(self.known.group(name))
@@ -285,7 +193,10 @@ class Planning:
         if self.sharing.transcribed is not None:
             merged = {name: self._merged(self.known.records[name]) for name in self.batches}
             self.sharing.transcribed.meet(
-                {name: self._identifiers(record.identifiers) for name, record in merged.items()}
+                {
+                    name: self.names.identifiers(record.identifiers)
+                    for name, record in merged.items()
+                }
             )
 
     def _aliases(self) -> dict[str, str]:
@@ -297,7 +208,7 @@ class Planning:
         heads = self.sharing.heads
         for group in set(self.known.groups.values()):
             told = [name for name in group if name in self.known.records]
-            posted = [n for n in told if ("batch", (self._pseudonym("batch", n),)) in heads]
+            posted = [n for n in told if ("batch", (self.names.pseudonym("batch", n),)) in heads]
             first = (posted or told)[0]
             aliases.update({name: name if name in posted else first for name in group})
         return aliases
@@ -330,12 +241,10 @@ class Planning:
     def _product_codes(self) -> dict[str, set[tuple[str, str]]]:
         """The identifiers of every product of the journal, by its own id."""
         found: dict[str, set[tuple[str, str]]] = {}
-        for head in self.journal_heads.values():
-            if head.type == "product":
-                _, record = self._read(head)
-                if isinstance(record, records.Product):
-                    names = {(item.system, item.value) for item in record.identifiers}
-                    found[record.product] = names
+        for head in self.journal.of("product"):
+            _, record = self.journal.read(head)
+            if isinstance(record, records.Product):
+                found[record.product] = {(item.system, item.value) for item in record.identifiers}
         return found
 
     def _place_batch(self, batch: records.Batch) -> None:
@@ -364,9 +273,9 @@ class Planning:
         """Find out which batch each piece of equipment had from when to when, and what is disputed."""
         self.told: list[tuple[records.Equipment, str]] = []
         self.stated: dict[tuple[str, str, str], list[JournalHead]] = {}
-        for head in self.journal_heads.values():
-            if head.type == "equipment" and not head.is_withdrawn:
-                _, record = self._read(head)
+        for head in self.journal.of("equipment"):
+            if not head.is_withdrawn:
+                _, record = self.journal.read(head)
                 if isinstance(record, records.Equipment):
                     batch = self._one(named_key(record.batch))
                     statement = msgspec.structs.replace(record, batch=batch)
@@ -408,7 +317,7 @@ class Planning:
         for head in heads:
             if head.is_withdrawn:
                 continue
-            _, record = self._read(head)
+            _, record = self.journal.read(head)
             if not isinstance(record, records.Transformation) or record.batch is None:
                 continue
             if self._one(named_key(record.batch)) in self.batches:
@@ -437,7 +346,7 @@ class Planning:
                 self.plan.skipped["a file that concerns others too, or no right to it"] += 1
                 continue
             allowed.add(file.sha256)
-            self._share_file(file, sorted(self._pseudonym("batch", name) for name in batches))
+            self._share_file(file, sorted(self.names.pseudonym("batch", name) for name in batches))
         self._take_back_files(allowed)
         return frozenset(allowed)
 
@@ -451,7 +360,7 @@ class Planning:
             kind=SOURCE_FILE,
             about=about if len(about) <= _ABOUT_MAX else (),
         )
-        self._add("attachment", record, journal="")
+        self.plan.add(record)
         self.plan.objects.append(file.sha256)
 
     def _take_back_files(self, allowed: AbstractSet[str]) -> None:
@@ -467,18 +376,10 @@ class Planning:
                     reason="the file no longer concerns this agreement's batches alone",
                     by=self.sharing.party,
                 )
-                self.plan.post.withdraw(head, content, correction)
-                self.plan.by_type["withdrawal of attachment"] += 1
+                self.plan.withdraw(head, content, correction)
                 self.plan.destroyed.append(head.key[0])
 
     # ---- posting
-
-    @property
-    def _is_transcribing(self) -> bool:
-        return self.plan.post.basis == "transcribed"
-
-    def _role(self) -> str:
-        return next((p.role for p in self.body.parties if p.party == self.sharing.party), "")
 
     def _post_party(self) -> None:
         """Each party says who it is, once."""
@@ -492,11 +393,11 @@ class Planning:
                     role=(party.role,),
                     sites=tuple(sites) if party.role == "CMO" else (),
                 )
-                self._add("party", record, journal="")
+                self.plan.add(record)
 
     def _post_specifications(self) -> None:
         """The sponsor states the specifications that stand in the agreement's body."""
-        if self._role() != "sponsor":
+        if self.sharing.role != "sponsor":
             return
         for item in self.body.specifications:
             record = records.Specification(
@@ -513,7 +414,7 @@ class Planning:
                 ),
                 from_batch=item.from_batch,
             )
-            self._add("specification", record, journal="")
+            self.plan.add(record)
 
     def _post_product(self) -> None:
         if find_right(self.body, "product", now=self.now) is None:
@@ -526,21 +427,7 @@ class Planning:
                 kind="product",
                 identifiers=product.identifiers,
             )
-            self._add("product", record, journal="")
-
-    def _add(
-        self,
-        type_: str,
-        record: records.Record,
-        *,
-        journal: str,
-        source: str = "",
-        correction: Correction | None = None,
-    ) -> bool:
-        posted = self.plan.post.add(record, source=source, journal=journal, correction=correction)
-        if posted is not None:
-            self.plan.by_type[type_] += 1
-        return posted is not None
+            self.plan.add(record)
 
     def _consider(self, type_: str, head: JournalHead) -> None:
         """Post a record of the journal, or count why it stays."""
@@ -554,7 +441,9 @@ class Planning:
         posted = self.sharing.posted.get(head.entry_id)
         if posted is not None and not self._is_looked_at_again(head, posted):
             return
-        entry, record = self._read(head) if not head.is_withdrawn else self._read_last(head)
+        entry, record = (
+            self.journal.read(head) if not head.is_withdrawn else self.journal.read_last(head)
+        )
         batch = self._batch_of(record)
         if batch is None:
             if not isinstance(record, records.Product):
@@ -580,7 +469,7 @@ class Planning:
         """Whether a lot or material was taken back with the batch of another party that used it."""
         if head.type not in {"lot", "product"}:
             return False
-        name = (head.type, (self._pseudonym(head.type, head.key[0]),))
+        name = (head.type, (self.names.pseudonym(head.type, head.key[0]),))
         stands = self.sharing.heads.get(name)
         return stands is not None and stands.is_withdrawn
 
@@ -598,13 +487,6 @@ class Planning:
     def _is_second(self, head: JournalHead) -> bool:
         same = self._same_window(head)
         return head in same and head != same[0]
-
-    def _read_last(self, head: JournalHead) -> tuple[JournalEntry, records.Record]:
-        """The statement before a withdrawal: what is to be taken back where it was posted."""
-        withdrawal = self.sharing.journal.read(head.index)
-        common = msgspec.json.decode(bytes(withdrawal.data), type=records.Record)
-        before = self.sharing.journal.read_entry(str(common.supersedes))
-        return withdrawal, msgspec.json.decode(bytes(before.data), type=journal_struct(head.type))
 
     def _why_not(self, record: records.Record) -> str:
         if isinstance(record, JournalResult) and record.batch is None:
@@ -649,7 +531,7 @@ class Planning:
         if current is None:
             return True
         batch = self._batch_at(piece[1:], instant)
-        if batch in self.batches and self._pseudonym("batch", str(batch)) == current.key[0]:
+        if batch in self.batches and self.names.pseudonym("batch", str(batch)) == current.key[0]:
             return False
         is_others = batch is not None and batch not in self.batches
         correction = Correction(
@@ -659,8 +541,7 @@ class Planning:
             by=self.sharing.party,
         )
         content = self.sharing.read_own(current.index)
-        self.plan.post.withdraw(current, content, correction)
-        self.plan.by_type["withdrawal of result"] += 1
+        self.plan.withdraw(current, content, correction)
         return True
 
     def _share_result(
@@ -674,21 +555,20 @@ class Planning:
         if right is None or not self._status_allows(head, right):
             self.plan.skipped["no right to it"] += 1
             return
-        source = self._pseudonym("source", entry.source)
+        source = self.names.pseudonym("source", entry.source)
         if head.is_withdrawn:
-            self._withdraw("result", head, entry)
+            self._withdraw(head, entry)
             return
         value = self._agreed_value(record.value, parameter, batch)
         if value is None:
             return
         shared = self._result(record, parameter, batch, value, entry)
         shared = self._replacing(shared, batch, record.sample)
-        self._add(
-            "result",
+        self.plan.add(
             _limited(shared, right),
             journal=head.entry_id,
             source=source,
-            correction=self._correction(record.correction),
+            correction=self.names.correction(record.correction),
         )
 
     def _replacing(self, shared: Posted, batch: str, sample: Named | None) -> Posted:
@@ -702,11 +582,11 @@ class Planning:
     def _sample_number(self, sample: Named | None) -> str:
         """The number of an own sample as it stands in the source; "" for none."""
         head = (
-            self.journal_heads.get(("sample", (named_key(sample),))) if sample is not None else None
+            self.journal.heads.get(("sample", (named_key(sample),))) if sample is not None else None
         )
         if head is None or head.is_withdrawn:
             return ""
-        _, record = self._read(head)
+        _, record = self.journal.read(head)
         return record.identifiers[0].value if record.identifiers else ""
 
     def _right(
@@ -766,14 +646,14 @@ class Planning:
             form=record.form,
             attempt=record.attempt,
             replicate=record.replicate,
-            batch=self._pseudonym("batch", batch),
-            sample=self._name("sample", record.sample),
-            step=self._step_name(record.step, batch),
+            batch=self.names.pseudonym("batch", batch),
+            sample=self.names.name("sample", record.sample),
+            step=self.names.step(record.step, batch),
             attempt_kind=record.attempt_kind,
             combined=record.combined,
             analysed=record.analysed,
             method=record.method,
-            analyst=self._name("person", record.analyst),
+            analyst=self.names.name("person", record.analyst),
             instrument=record.instrument,
             observed_at=record.observed_at,
             recorded_at=record.recorded_at,
@@ -789,7 +669,7 @@ class Planning:
             return
         work, before = self._series_work(), len(self.plan.post.entries)
         self.plan.points_to = self.plan.points_waiting = self.sharing.points_from
-        if not self._is_transcribing:
+        if not self.plan.is_transcribing:
             # Nobody transcribes live points: what a report shows is sealed.
             self._share_points(work, self.sharing.points_from)
         work.run()
@@ -815,8 +695,8 @@ class Planning:
             read_own=sharing.read_own,
             stretches=self._stretches,
             agreed=self._agreed,
-            pseudonym=self._pseudonym,
-            correction=self._correction,
+            pseudonym=self.names.pseudonym,
+            correction=self.names.correction,
             live_range=sharing.live_range,
             provenance=self._provenance,
         )
@@ -852,7 +732,7 @@ class Planning:
         """Post what the agreement derives from series that were posted before."""
         for record in self.sharing.derived:
             if find_right(self.body, "result", code=record.code, role=record.role, now=self.now):
-                self._add("result", record, journal="", source=self._pseudonym("source", "derived"))
+                self.plan.add(record, source=self.names.pseudonym("source", "derived"))
 
     def _stretches(self, series: JournalSeries) -> list[Stretch]:
         """The batches of this agreement that a series tells of, and from when to when."""
@@ -897,17 +777,17 @@ class Planning:
             self.plan.skipped["no right to it"] += 1
             return
         if head.is_withdrawn:
-            self._withdraw(type_, head, entry)
+            self._withdraw(head, entry)
             return
         provenance = self._provenance(entry)
         if isinstance(record, records.Batch):
             record = self._merged(record)
             for name in self._others(record.batch):
-                told, _ = self._read(self.known.heads[name])
+                told, _ = self.journal.read(self.known.heads[name])
                 provenance += self._provenance(told)
         if isinstance(record, records.Equipment):
             for other in self._same_window(head)[1:]:
-                more, said = self._read(other)
+                more, said = self.journal.read(other)
                 record = _narrowed(record, said)
                 provenance += self._provenance(more)
         shared = self._renamed(record, batch)
@@ -916,11 +796,10 @@ class Planning:
         )
         sample = record.sample if isinstance(record, records.Sample) else None
         shared = self._replacing(shared, batch, sample)
-        self._add(
-            type_,
+        self.plan.add(
             _limited(shared, right),
             journal=head.entry_id,
-            correction=self._correction(record.correction),
+            correction=self.names.correction(record.correction),
         )
 
     def _renamed(self, record: records.Record, batch: str) -> records.Record:
@@ -930,49 +809,51 @@ class Planning:
             case records.Batch():
                 return change(
                     record,
-                    batch=self._pseudonym("batch", batch),
+                    batch=self.names.pseudonym("batch", batch),
                     product=self.batches[batch].id,
-                    identifiers=self._identifiers(record.identifiers),
+                    identifiers=self.names.identifiers(record.identifiers),
                 )
             case records.Step():
                 return change(
                     record,
-                    batch=self._pseudonym("batch", batch),
-                    equipment=tuple(self._named("equipment", item) for item in record.equipment),
-                    performers=tuple(self._pseudonym("person", p) for p in record.performers),
+                    batch=self.names.pseudonym("batch", batch),
+                    equipment=tuple(
+                        self.names.named("equipment", item) for item in record.equipment
+                    ),
+                    performers=tuple(self.names.pseudonym("person", p) for p in record.performers),
                 )
             case records.Equipment():
                 return change(
                     record,
-                    equipment=self._pseudonym("equipment", record.equipment),
-                    batch=self._pseudonym("batch", batch),
+                    equipment=self.names.pseudonym("equipment", record.equipment),
+                    batch=self.names.pseudonym("batch", batch),
                 )
             case records.Sample():
                 return change(
                     record,
-                    sample=self._pseudonym("sample", record.sample),
-                    batch=self._pseudonym("batch", batch),
+                    sample=self.names.pseudonym("sample", record.sample),
+                    batch=self.names.pseudonym("batch", batch),
                 )
             case records.Lot():
                 return change(
                     record,
-                    lot=self._pseudonym("lot", record.lot),
-                    product=self._named("product", record.product),
+                    lot=self.names.pseudonym("lot", record.lot),
+                    product=self.names.named("product", record.product),
                 )
             case records.Product():
-                return change(record, product=self._pseudonym("product", record.product))
+                return change(record, product=self.names.pseudonym("product", record.product))
             case records.Transformation():
                 return self._renamed_transformation(record, batch)
             case _:
-                return change(record, batch=self._pseudonym("batch", batch))
+                return change(record, batch=self.names.pseudonym("batch", batch))
 
     def _renamed_transformation(
         self, record: records.Transformation, batch: str
     ) -> records.Transformation:
         return msgspec.structs.replace(
             record,
-            transformation=self._pseudonym("transformation", record.transformation),
-            batch=self._pseudonym("batch", batch),
+            transformation=self.names.pseudonym("transformation", record.transformation),
+            batch=self.names.pseudonym("batch", batch),
             inputs=tuple(self._carried(item) for item in record.inputs),
             outputs=tuple(self._carried(item) for item in record.outputs),
         )
@@ -980,18 +861,11 @@ class Planning:
     def _carried(self, item: records.CarriedLot) -> records.CarriedLot:
         return msgspec.structs.replace(
             item,
-            lot=self._named("lot", item.lot),
-            product=self._named("product", item.product) if item.product is not None else None,
+            lot=self.names.named("lot", item.lot),
+            product=self.names.named("product", item.product) if item.product is not None else None,
         )
 
     # ---- names
-
-    def _pseudonym(self, kind: str, own: str) -> str:
-        found = self.pseudonyms.get((kind, own))
-        if found is None:
-            found = self.sharing.ids.shared(self.body.id, kind, own)
-            self.pseudonyms[kind, own] = found
-        return found
 
     def _bind(self, record: JournalResult) -> AgreedParameter | None:
         """The agreed parameter of a result, or None."""
@@ -1002,64 +876,23 @@ class Planning:
             self.bound[measured] = bind(self.body, measured)
         return self.bound[measured]
 
-    def _named(self, kind: str, reference: Named) -> str:
-        return self._pseudonym(kind, named_key(reference))
-
-    def _name(self, kind: str, reference: Named | None) -> str | None:
-        return self._named(kind, reference) if reference is not None else None
-
-    def _step_name(self, step: Named | None, batch: str) -> Reference | None:
-        if step is None:
-            return None
-        key = (self._pseudonym("batch", batch), named_key(step), "1")
-        return Reference(type="step", key=key)
-
-    def _identifiers(self, items: Sequence[Identifier]) -> tuple[Identifier, ...]:
-        # While the partner is only named, its numbers are the partner's and nobody's by id.
-        partner = f"urn:fedbatch:party:{self.partner}:batch" if self.partner else PARTNER_SYSTEM
-        return tuple(
-            Identifier(system=partner, value=item.value) if item.system == PARTNER_SYSTEM else item
-            for item in items
-        )
-
     def _provenance(self, entry: JournalEntry) -> tuple[Provenance, ...]:
-        mapping = self._pseudonym("mapping", entry.source) if entry.source else ""
-        return tuple(self._committed(entry.id, origin, mapping) for origin in entry.origins)
-
-    def _committed(self, entry_id: str, origin: Origin, mapping: str) -> Provenance:
-        text = f"{entry_id}|{origin.path or ''}"
-        salt = self.sharing.ids.provenance_salt(self.body.id, text)
-        place = f"{origin.artefact} {origin.scheme} {origin.locator}".encode()
-        is_shared = origin.artefact in self.shared_files
-        return Provenance(
-            artefact=origin.artefact if is_shared else None,
-            locator=Locator(scheme=origin.scheme, value=origin.locator) if is_shared else None,
-            commitment=hashlib.sha256(salt + place).hexdigest(),
-            extractor=origin.extractor,
-            mapping=mapping,
-            path=origin.path,
-        )
+        return self.names.provenance(entry, self.shared_files)
 
     # ---- corrections and withdrawals
 
-    def _correction(self, own: Correction | None) -> Correction | None:
-        if own is None:
-            return None
-        return msgspec.structs.replace(own, by=self._pseudonym("person", own.by))
-
-    def _withdraw(self, type_: str, head: JournalHead, entry: JournalEntry) -> None:
+    def _withdraw(self, head: JournalHead, entry: JournalEntry) -> None:
         """Take back what was posted; what never was posted needs no withdrawal."""
         common = msgspec.json.decode(bytes(entry.data), type=records.Record)
         posted = self._last_posted(str(common.supersedes))
         current = next(
             (item for item in self.plan.post.heads.values() if item.entry_id == posted), None
         )
-        correction = self._correction(common.correction)
+        correction = self.names.correction(common.correction)
         if current is None or current.is_withdrawn or correction is None:
             return
         content = self.sharing.read_own(current.index)
-        self.plan.post.withdraw(current, content, correction, journal=head.entry_id)
-        self.plan.by_type[f"withdrawal of {type_}"] += 1
+        self.plan.withdraw(current, content, correction, journal=head.entry_id)
 
     def _last_posted(self, entry_id: str) -> str | None:
         """What was last posted of a journal entry and the versions before it: some may never have been."""
@@ -1078,14 +911,14 @@ class Planning:
         sent = {**self.sharing.posted, **self.plan.post.known}
         sent.update({item.journal: item.entry_id for item in self.plan.post.entries})
         signatures = self._signatures()
-        for head in self.journal_heads.values():
-            if head.type != "approval" or head.entry_id in self.sharing.posted:
+        for head in self.journal.of("approval"):
+            if head.entry_id in self.sharing.posted:
                 continue
-            _, record = self._read(head)
+            _, record = self.journal.read(head)
             if (
                 isinstance(record, records.Approval)
                 and record.to == "approved"
-                and self._is_transcribing
+                and self.plan.is_transcribing
             ):
                 self.plan.skipped["transcribed, so at most checked"] += 1
             elif isinstance(record, records.Approval):
@@ -1094,11 +927,10 @@ class Planning:
     def _signatures(self) -> dict[str, tuple[JournalHead, records.Signature]]:
         """The journal's signatures by the id of the entry they are about."""
         found = {}
-        for head in self.journal_heads.values():
-            if head.type == "signature":
-                _, record = self._read(head)
-                if isinstance(record, records.Signature):
-                    found[record.about[0].entry] = (head, record)
+        for head in self.journal.of("signature"):
+            _, record = self.journal.read(head)
+            if isinstance(record, records.Signature):
+                found[record.about[0].entry] = (head, record)
         return found
 
     def _share_approval(
@@ -1115,14 +947,14 @@ class Planning:
             )
             shared = records.Approval(
                 version=1,
-                approval=self._pseudonym("approval", f"{record.approval}/{number}"),
+                approval=self.names.pseudonym("approval", f"{record.approval}/{number}"),
                 from_=record.from_,
                 to=record.to,
                 targets=group,
                 reason=record.reason,
             )
             journal = head.entry_id if number == 0 else ""
-            if self._add("approval", shared, journal=journal) and signed is not None:
+            if self.plan.add(shared, journal=journal) and signed is not None:
                 self._share_signature(signed[1], number)
 
     def _share_signature(self, signature: records.Signature, number: int) -> None:
@@ -1134,11 +966,11 @@ class Planning:
         )
         shared = msgspec.structs.replace(
             signature,
-            signature=self._pseudonym("signature", f"{signature.signature}/{number}"),
+            signature=self.names.pseudonym("signature", f"{signature.signature}/{number}"),
             about=(about,),
-            signer=self._pseudonym("person", signature.signer),
+            signer=self.names.pseudonym("person", signature.signer),
         )
-        self._add("signature", shared, journal="")
+        self.plan.add(shared)
 
     # ---- what is held back that rights would have shared
 
@@ -1156,7 +988,7 @@ class Planning:
         parameter = self._bind(template)
         if batch is None or parameter is None:
             return
-        finding_id = self._pseudonym("finding", item.id)
+        finding_id = self.names.pseudonym("finding", item.id)
         is_open = item.state == "open"
         if not is_open and ("finding", (finding_id,)) not in self.plan.post.heads:
             return
@@ -1169,12 +1001,12 @@ class Planning:
             rules_version=RULES_VERSION,
             as_of=self._as_of(finding_id),
             severity=found.severity,
-            where=Place(type="result", key=(self._pseudonym("batch", batch), parameter.code)),
+            where=Place(type="result", key=(self.names.pseudonym("batch", batch), parameter.code)),
             found=found.found if shows_text else "",
             expected=found.expected,
             effect="held_back" if is_open else "none",
         )
-        self._add("finding", record, journal="", correction=None if is_open else self._supplied())
+        self.plan.add(record, correction=None if is_open else self._supplied())
 
     def _as_of(self, finding_id: str) -> str:
         """When the finding was first shared: it must not change from one sharing to the next."""

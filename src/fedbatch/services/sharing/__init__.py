@@ -7,6 +7,10 @@ it without writing: the dry run ('view as partner') and the posting are the same
     plan        what a run is given, and what it makes
     journal     the journal as it stands
     names       pseudonyms, numbers, provenance
+    batches     which batches and lots belong to the agreement
+    windows     which batch had a piece of equipment when
+    rights      what the agreement opens now
+    scope       all of that, as every part of a run needs it
     planning    the order of a run
 """
 

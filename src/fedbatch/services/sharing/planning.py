@@ -86,6 +86,8 @@ class Planning:
             points_to=points_from,
             points_waiting=points_from,
         )
+        if self.sharing.role == "sponsor":
+            plan.post.basis = "transcribed"
         if not why_no_series(self.body):
             share_live(self._scope.at(now), plan, points_from)
         return plan

@@ -28,9 +28,7 @@ def share_series(scope: Scope, plan: SharePlan) -> None:
         return
     work, before = _work(scope, plan), len(plan.post.entries)
     plan.points_to = plan.points_waiting = scope.sharing.points_from
-    if not plan.is_transcribing:
-        # Nobody transcribes live points: what a report shows is sealed.
-        _share_points(scope, plan, work, scope.sharing.points_from)
+    _share_points(scope, plan, work, scope.sharing.points_from)
     work.run()
     _count_entries(plan, plan.post.entries[before:])
     plan.segments = work.segments
@@ -46,6 +44,9 @@ def share_live(scope: Scope, plan: SharePlan, points_from: int) -> None:
 
 
 def _share_points(scope: Scope, plan: SharePlan, work: SeriesSharing, points_from: int) -> None:
+    if plan.is_transcribing:
+        # Nobody transcribes live points: what a report shows is sealed.
+        return
     settled = micros(scope.rights.now) - _WAITS_US
     plan.points_to, plan.points_waiting = work.run_points(points_from, settled)
 

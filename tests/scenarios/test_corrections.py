@@ -21,8 +21,10 @@ from fedbatch.node.verifying import verify_home
 from fedbatch.ports import Person
 from fedbatch.services.intake import IntakeReport
 from fedbatch.standard import records
+from fedbatch.standard.agreements import Right
 from fedbatch.standard.envelope import read_entry
 from fedbatch.standard.findings import Finding
+from tests.scenarios.agreements import ALL_TYPES
 from tests.scenarios.making import (
     AGREED,
     Link,
@@ -272,6 +274,30 @@ def test_what_was_corrected_and_then_withdrawn_keeps_all_its_versions(made: Link
     for node in both(made):
         assert assays_in_ledger(made, node) == [("100.1", 1), ("98.7", 2)]
         assert assay(node) == []
+
+
+@pytest.mark.parametrize("asks", ["the right", "the policy"])
+def test_what_was_sent_once_checked_is_taken_back_without_another_check(
+    tmp_path: Path, asks: str
+) -> None:
+    types = [item for item in ALL_TYPES if item != "result" or asks == "the policy"]
+    rights = (
+        [] if asks == "the policy" else [Right(record_type="result", least_value_status="checked")]
+    )
+    send_from = "checked" if asks == "the policy" else "provisional"
+    with linked(tmp_path, types=types, rights=rights, send_from=send_from) as made:
+        take(made, row("B1"), row("B2"))
+        approve_batch(made.cmo.home, "B1", second_person(made.cmo), "checked", None)
+        share(made)
+        assert (assay(made.sponsor), assay(made.sponsor, "B2")) == (["100.1"], [])
+        for batch in ("B1", "B2"):
+            withdraw_batch(made.cmo.home, batch, None, made.cmo.person, "retracted", "wrong sample")
+        share(made)
+        assert assay(made.sponsor) == []
+        # Of what was never sent nothing is said.
+        store = made.stores[1]
+        withdrawn = [item for item in records_in(store, store.ledgers()[1].ledger) if item is None]
+        assert len(withdrawn) == 2
 
 
 # ---- sent to the wrong party

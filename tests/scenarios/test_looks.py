@@ -1,22 +1,35 @@
 """Sharing at every look: live points alone, and all of the journal where something else changed."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fedbatch.node.following import Follower
-from fedbatch.node.importing import confirm_mapping
+from fedbatch.node.importing import confirm_mapping, load_mappings
 from fedbatch.node.mapping_files import read_mapping
 from fedbatch.node.posting import WHOLE_EVERY_S
 from fedbatch.node.series import point_rows
 from fedbatch.services.sharing import Planning, SharePlan
 from fedbatch.standard.agreements import Right
-from tests.scenarios.making import AGREED, Link, are_equal, linked, row, write_table
-from tests.scenarios.test_series import line, speeds
+from fedbatch.standard.records import Points
+from tests.scenarios.making import (
+    AGREED,
+    Link,
+    are_equal,
+    linked,
+    records_in,
+    row,
+    write_table,
+)
+from tests.scenarios.test_alone import OFFICER, alone
+from tests.scenarios.test_series import HEADERS, line, speeds
 from tests.scenarios.test_series_bad import live
 from tests.scenarios.test_windows import MES
+from tests.scenarios.world import World
 
 RIGHTS = (Right(record_type="series"), Right(record_type="batch"), Right(record_type="result"))
 START = datetime(2026, 2, 1, 5, 0, 30, tzinfo=UTC)
@@ -150,3 +163,32 @@ def test_a_window_that_is_told_soon_lets_the_points_before_it_cross_live(
         made.settle()
         shown = point_rows(made.sponsor.home, "B1", "PRESS.FORCE.MAIN")
         assert [item.number for item in shown] == ["4.2", "5.5"]
+
+
+def test_a_sponsor_transcribes_what_is_sealed_and_no_live_points_at_any_look(
+    tmp_path: Path,
+) -> None:
+    with closing(World(tmp_path)) as world:
+        sponsor = world.node("sponsor", listens=True)
+        sponsor.map("press")
+        (mapping,) = load_mappings(sponsor.home)
+        growing = msgspec.structs.replace(mapping, precedence="live")
+        confirm_mapping(sponsor.home, growing, sponsor.person)
+        body = alone(sponsor)
+        body = msgspec.structs.replace(body, rights=(*body.rights, *RIGHTS))
+        sponsor.home.exchange.sign_alone(body, sponsor.home.officer(sponsor.person, OFFICER))
+        path = tmp_path / "live.csv"
+        path.write_text(f"{HEADERS}\n{line('06:00:00')}\n")
+        follower = Follower(sponsor.home, [path], sponsor.person, shares=True)
+        assert follower.turn().posted
+        for second in range(1, 4):
+            grow(path, f"06:00:0{second}")
+            turn = follower.turn()
+            assert (turn.points, turn.posted) == (12, 0)
+        assert follower.seal(is_end=True) == 1
+        assert follower.turn().posted == 2
+        store = sponsor.home.ledgers(AGREED)
+        told = records_in(store, store.ledgers()[0].ledger)
+        series = [(type(item).__name__, item.basis) for item in told[-2:]]
+        assert series == [("Series", "transcribed"), ("Sealed", "transcribed")]
+        assert not [item for item in told if isinstance(item, Points)]

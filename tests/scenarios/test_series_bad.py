@@ -430,12 +430,49 @@ def held_rows_said(made: Link) -> tuple[list[str], list[str]]:
     """What `journal held` and `findings` say of rows that were held back."""
     place = ["--home", str(made.cmo.home.path), "--json"]
     held = json.loads(CliRunner().invoke(app, ["journal", "held", *place]).output)
-    assert held["held"] == []
+    items = sorted(item["finding"]["found"] for item in held["held"])
+    assert all(text.endswith("of points held back") for text in items)
     told = [row.finding for row in read_findings(made.cmo.home)]
     return (
-        sorted(item["found"] for item in held["rows"]),
+        sorted([*items, *(item["found"] for item in held["rows"])]),
         sorted(item.found for item in told if item.effect == "held_back"),
     )
+
+
+def held_at_sponsor(made: Link) -> list[tuple[str, str]]:
+    """By batch the findings of the sponsor that say that rows of points are missing."""
+    made.cmo.share(AGREED)
+    made.settle()
+    rows = read_findings(made.sponsor.home)
+    told = [row for row in rows if row.finding.rule == "series.held"]
+    return [(row.batch, row.finding.found) for row in told if row.finding.effect == "held_back"]
+
+
+def test_the_sponsor_knows_that_rows_of_its_batch_are_held_back(tmp_path: Path) -> None:
+    with linked(tmp_path, mappings=("press",), rights=RIGHTS) as made:
+        wrong = line("06:00:10").replace("2026-02-01 06", "01.02.2026 6")
+        strange = wrong.replace(";B1;T-1;", ";B9;T-9;")
+        other = line("06:00:20", "B9").replace(";T-1;", ";T-9;")
+        made.cmo.take(press_file(made, line("06:00:00"), wrong, wrong, strange, other))
+        assert held_at_sponsor(made) == [("B1", "2 rows of points held back")]
+        assert len(made.cmo.home.journal.held()) == 2  # the other batch's are nobody's here
+        # Another edition that holds one back, and one that is right.
+        made.cmo.take(press_file(made, line("06:00:00"), line("06:00:10"), wrong))
+        assert held_at_sponsor(made) == [("B1", "1 row of points held back")]
+        made.cmo.take(press_file(made, line("06:00:00"), line("06:00:10")))
+        assert held_at_sponsor(made) == []
+        assert verify_home(made.sponsor.home).wrong == []
+
+
+@pytest.mark.parametrize("missing", ["finding", "series"])
+def test_without_the_right_nothing_is_said_of_rows_that_are_held_back(
+    tmp_path: Path, missing: str
+) -> None:
+    types = {"product", "batch", "finding", "series"} - {missing}
+    with linked(tmp_path, mappings=("press",), types=sorted(types)) as made:
+        wrong = line("06:00:10").replace("2026-02-01 06", "01.02.2026 6")
+        made.cmo.take(press_file(made, line("06:00:00"), wrong))
+        assert held_at_sponsor(made) == []
 
 
 def test_rows_that_are_held_back_are_listed_until_a_right_file_comes(made: Link) -> None:

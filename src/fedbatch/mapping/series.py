@@ -88,10 +88,12 @@ class SeriesDraft:
 class SeriesExtraction:
     """Series of a table, and what the rest of it says (batches, products, what is held back).
 
-    `rows_held_back`: rows that were meant to give points and gave none, each counted once.
+    `rows_held_back`: rows that were meant to give points and gave none, each counted once; `held_of`:
+    how many of each batch, by its number and own id.
     """
 
     rows_held_back: int = 0
+    held_of: dict[tuple[str, str], int] = field(default_factory=dict)
     drafts: list[SeriesDraft] = field(default_factory=list)
     rest: Extraction = field(default_factory=Extraction)
 
@@ -205,6 +207,8 @@ class _Work:
                 self._draft(name, rows, times, reads)
         is_settled = (is_placed & self.is_read) | self.is_ignored
         self.out.rows_held_back = self.count - int(np.count_nonzero(is_settled))
+        if self.out.rows_held_back:
+            self.out.held_of = self._held_of(owners[~is_settled], names)
         self.out.rest = self._rest(owners, len(names))
         self.out.rest.drafts += self._steps(owners, names, times)
         self.out.rest.findings += self.findings
@@ -215,6 +219,23 @@ class _Work:
         }
         self.out.rest.ignored.update(self.passed_over)
         return self.out
+
+    def _held_of(
+        self, owners: Integers, names: Sequence[tuple[str, str, str]]
+    ) -> dict[tuple[str, str], int]:
+        """How many rows of each batch gave no point."""
+        counts = np.bincount(owners, minlength=len(names)).tolist()
+        return {
+            (number or partner, own): count
+            for (number, partner, _), count in zip(names, counts, strict=True)
+            if count and (own := self._own_batch(number, partner))
+        }
+
+    def _own_batch(self, number: str, partner: str) -> str | None:
+        own_id = self.ground.own_id
+        if number:
+            return own_id("batch", number)
+        return own_id("batch.partner", partner) if partner else None
 
     # ---- rows
 
@@ -463,13 +484,7 @@ class _Work:
         self, name: tuple[str, str, str], parameters: Sequence[JournalParameter]
     ) -> JournalSeries:
         own_id, (number, partner, piece) = self.ground.own_id, name
-        batch = (
-            own_id("batch", number)
-            if number
-            else own_id("batch.partner", partner)
-            if partner
-            else None
-        )
+        batch = self._own_batch(number, partner)
         equipment = own_id("equipment", piece) if batch is None else None
         mapping = self.mapping
         return JournalSeries(

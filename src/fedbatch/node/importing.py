@@ -18,7 +18,7 @@ from fedbatch.ports import AuditNote, Person
 from fedbatch.services.checking import series_findings, source_findings
 from fedbatch.services.intake import IntakeReport, take_in, write_journal_entry
 from fedbatch.services.mappings import check_mapping
-from fedbatch.services.series_intake import take_in_points
+from fedbatch.services.series_intake import held_points, take_in_points
 from fedbatch.services.side_by_side import side_by_side
 from fedbatch.sources.tabular import Layout, Reading, read_columns, read_file
 from fedbatch.standard.findings import Finding
@@ -367,6 +367,7 @@ def take_points(home: Home, fit: Fit, person: Person, reason: str) -> IntakeRepo
     reading, table, mapping = fit.reading, fit.table, fit.mapping
     found = extract_series(table, reading.file, mapping, home.ground(mapping), side_by_side)
     found.rest.findings += series_findings(found.drafts, reading.file, home.clock.now())
+    found.rest.held += held_points(found.held_of, reading.file, mapping)
     intake = home.intake(person)
     told = take_in_points(found.drafts, reading.file, mapping, intake, home.journal_objects, reason)
     report = take_in(

@@ -33,6 +33,8 @@ from fedbatch.standard.rulebook import finding
 from fedbatch.standard.values import Correction
 
 __all__ = [
+    "HELD_ROWS",
+    "SOURCE_CHANGED",
     "Intake",
     "IntakeReport",
     "content_digest",
@@ -46,6 +48,8 @@ __all__ = [
 Report = Callable[[int, int], None]
 # Why a source's own new edition, or a corrected mapping, changes what it said.
 SOURCE_CHANGED = "source_changed"
+# A held-back item for rows of a batch's points: by batch, source and file, until an edition has none.
+HELD_ROWS = "rows"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -225,6 +229,7 @@ class _Work:
         items = self._items(held)
         waiting = {(item.type, item.key) for item in held}
         closed = self._closed(d for d in extraction.drafts if (d.type, d.key) not in waiting)
+        closed += self._supplied({self._held_id(item) for item in held})
         report.held_back, report.closed = len(items), len(closed)
         return items, closed
 
@@ -475,15 +480,28 @@ class _Work:
         known = {item.id for item in self.intake.journal.held(only_open=False)}
         items = []
         for item in held:
-            origin = item.origins[0] if item.origins else None
-            place = "" if item.key else f"{self.file.name}|{origin.locator if origin else ''}"
-            name = "|".join((item.type, *item.key, item.path, place, item.text, item.finding.rule))
-            id_ = self.intake.ids.own("held", name)
+            id_ = self._held_id(item)
             if id_ in known:
                 continue
             known.add(id_)
             items.append(self._item(id_, item))
         return items
+
+    def _held_id(self, item: HeldBack) -> str:
+        origin = item.origins[0] if item.origins else None
+        place = "" if item.key else f"{self.file.name}|{origin.locator if origin else ''}"
+        name = "|".join((item.type, *item.key, item.path, place, item.text, item.finding.rule))
+        return self.intake.ids.own("held", name)
+
+    def _supplied(self, waiting: set[str]) -> list[str]:
+        """Open items for rows of an earlier edition of this file, which this one supplies, or holds anew."""
+        return [
+            item.id
+            for item in self.intake.journal.held()
+            if item.type == HELD_ROWS
+            and item.key[1:] == (self.mapping.source, self.file.name)
+            and item.id not in waiting
+        ]
 
     def _item(self, id_: str, item: HeldBack) -> HeldItem:
         return HeldItem(

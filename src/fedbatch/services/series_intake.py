@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from fedbatch.mapping.extract import HeldBack
 from fedbatch.mapping.series import SeriesDraft
 from fedbatch.mapping.tables import SourceFile
 from fedbatch.ports import JournalHead, JournalStore, NewJournalEntry, Objects
@@ -32,7 +33,7 @@ from fedbatch.series.counting import Piece, counted, superseded
 from fedbatch.series.instants import instant_text, micros
 from fedbatch.series.segments import points_hash, read_segment, split_block, write_segment
 from fedbatch.services.checking import named_as_told
-from fedbatch.services.intake import Intake, write_journal_entry
+from fedbatch.services.intake import HELD_ROWS, Intake, write_journal_entry
 from fedbatch.services.side_by_side import side_by_side
 from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.journals import JournalParameter, JournalSeries, Origin
@@ -46,6 +47,7 @@ __all__ = [
     "Declaring",
     "SealedHead",
     "Told",
+    "held_points",
     "preview_points",
     "read_pieces",
     "sealed_of",
@@ -108,6 +110,37 @@ def _piece(item: SealedHead, objects: Objects, indexes: IndexesBy[str, int]) -> 
         window=window,
         supersedes=superseded(record, indexes),
     )
+
+
+def held_points(
+    held_of: IndexesBy[tuple[str, str], int], file: SourceFile, mapping: Mapping
+) -> list[HeldBack]:
+    """What waits because rows of a batch's points were not read: an item a batch and edition of a file.
+
+    Args:
+        held_of: how many rows, by the batch's number and own id.
+        file: the file.
+        mapping: the mapping that read it.
+    """
+    return [
+        HeldBack(
+            type=HELD_ROWS,
+            key=(own, mapping.source, file.name),
+            path="",
+            text=file.sha256,
+            finding=finding(
+                "series.held",
+                Place(file=file.name, type="batch", key=(number,)),
+                found=f"{count:,} row{'s' if count != 1 else ''} of points held back",
+                expected="rows that can be read",
+                effect="held_back",
+                advice="`fedbatch journal held` says why; a file in which they are right supplies them.",
+            ),
+            template=None,
+            origins=(),
+        )
+        for (number, own), count in held_of.items()
+    ]
 
 
 def preview_points(

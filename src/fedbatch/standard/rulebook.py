@@ -102,6 +102,7 @@ RULES: dict[str, Rule] = dict(
         _rule("file.replaced", 3, "source", "A file that is followed only grows."),
         _rule("series.blank", 3, "source", "A row of a series holds at least one value."),
         _rule("series.rounded", 3, "source", "Points told again have no fewer decimals."),
+        _rule("series.held", 1, "source", "Every row of a batch's points is read."),
         _rule("series.copied", 2, "source", "Two columns are not equal throughout."),
         _rule("counter.stuck", 2, "source", "A counter grows while its machine runs."),
         _rule("counter.reset", 2, "source", "A counter does not fall within a batch."),

@@ -3,6 +3,7 @@
 import msgspec
 
 from fedbatch.ports import HeldItem
+from fedbatch.services.intake import HELD_ROWS
 from fedbatch.services.sharing.plan import SharePlan
 from fedbatch.services.sharing.scope import Scope
 from fedbatch.standard import records
@@ -16,24 +17,42 @@ __all__ = ["share_held"]
 
 
 def share_held(scope: Scope, plan: SharePlan) -> None:
-    """Post a finding for each held-back result, its text only with the right to the result."""
+    """Post a finding for each held-back result, its text only with the right to it, and for rows."""
     if scope.rights.find("finding") is None:
         return
     for item in scope.sharing.journal.held(only_open=False):
         if item.type == "result" and item.template:
-            _share(scope, plan, item)
+            _share_result(scope, plan, item)
+        elif item.type == HELD_ROWS:
+            _share_rows(scope, plan, item)
 
 
-def _share(scope: Scope, plan: SharePlan, item: HeldItem) -> None:
+def _share_rows(scope: Scope, plan: SharePlan, item: HeldItem) -> None:
+    """That rows of a batch's points are missing; how many, and of which batch."""
+    batch = scope.batches.find(item.key[0])
+    if batch is None or scope.rights.find("series", batch) is None:
+        return
+    where = Place(type="batch", key=(scope.names.pseudonym("batch", batch),))
+    _share(scope, plan, item, where, shows_text=True)
+
+
+def _share_result(scope: Scope, plan: SharePlan, item: HeldItem) -> None:
     template = msgspec.json.decode(item.template, type=JournalResult)
     batch, parameter = scope.batch_of(template), scope.rights.parameter(template)
     if batch is None or parameter is None:
         return
+    where = Place(type="result", key=(scope.names.pseudonym("batch", batch), parameter.code))
+    shows_text = scope.rights.find("result", batch, parameter) is not None
+    _share(scope, plan, item, where, shows_text=shows_text)
+
+
+def _share(
+    scope: Scope, plan: SharePlan, item: HeldItem, where: Place, *, shows_text: bool
+) -> None:
     finding_id = scope.names.pseudonym("finding", item.id)
     is_open = item.state == "open"
     if not is_open and ("finding", (finding_id,)) not in plan.post.heads:
         return
-    shows_text = scope.rights.find("result", batch, parameter) is not None
     found = msgspec.json.decode(item.finding, type=Finding)
     record = records.FindingRecord(
         version=1,
@@ -42,7 +61,7 @@ def _share(scope: Scope, plan: SharePlan, item: HeldItem) -> None:
         rules_version=RULES_VERSION,
         as_of=_as_of(scope, plan, finding_id),
         severity=found.severity,
-        where=Place(type="result", key=(scope.names.pseudonym("batch", batch), parameter.code)),
+        where=where,
         found=found.found if shows_text else "",
         expected=found.expected,
         effect="held_back" if is_open else "none",

@@ -15,7 +15,12 @@ from fedbatch.node.backups import back_up, restore
 from fedbatch.node.key_changes import change_key_of
 from fedbatch.node.key_keeping import back_up_keys, restore_keys
 from fedbatch.node.reading import read_results
-from fedbatch.node.reviewing import lift_stops, withdraw_wrong_party
+from fedbatch.node.reviewing import (
+    correct_result,
+    lift_stops,
+    withdraw_batch,
+    withdraw_wrong_party,
+)
 from fedbatch.node.server import Worker, dialer_for
 from fedbatch.node.verifying import verify_home
 from fedbatch.peers.dialer import TakenBack
@@ -90,6 +95,37 @@ def state_of(node: Node, agreement: str = AGREED) -> list[Any]:
 
 def shown(node: Node) -> list[Any]:
     return read_results(node.home)
+
+
+def assays(node: Node) -> set[tuple[str, str]]:
+    return {(item.batch, item.shown) for item in shown(node) if item.code == "ASSAY"}
+
+
+def test_what_a_person_decided_before_the_loss_is_not_undone_by_the_file(made: Link) -> None:
+    correct_result(made.cmo.home, "B1", "assay", "98.5", made.cmo.person, "a typo")
+    withdraw_batch(made.cmo.home, "B2", "assay", made.cmo.person, "retracted", "wrong sample")
+    made.cmo.share(AGREED)
+    made.settle()
+    assert assays(made.sponsor) == {("B1", "98.5")}
+    keys = seal_keys(made.cmo)
+    lose(made.cmo)
+    bring_keys_back(made, made.cmo, keys)
+    rebuild(made, made.cmo, made.sponsor)
+    made.sync()
+    made.cmo.map("small")
+    made.take([row("B1"), row("B2")])
+    shared = made.cmo.share(AGREED)
+    assert shared.posted == 0
+    told = [item for item in shared.plan.findings if item.rule == "result.decided"]
+    assert sorted(item.where.key[0] for item in told) == ["B1", "B2"]
+    assert any("a person corrected it (a typo)" in item.expected for item in told)
+    made.settle()
+    assert assays(made.sponsor) == {("B1", "98.5")}
+    # Decided anew in the journal it crosses.
+    correct_result(made.cmo.home, "B1", "assay", "98.6", made.cmo.person, "measured anew")
+    made.cmo.share(AGREED)
+    made.settle()
+    assert assays(made.sponsor) == {("B1", "98.6")}
 
 
 @WAYS

@@ -3,20 +3,25 @@
 import msgspec
 
 from fedbatch.ports import JournalHead
+from fedbatch.services.intake import SOURCE_CHANGED
 from fedbatch.services.sharing.plan import SharePlan
 from fedbatch.services.sharing.renaming import replacing
 from fedbatch.services.sharing.rights import limited
 from fedbatch.services.sharing.scope import Scope
 from fedbatch.services.sharing.withdrawals import withdraw
-from fedbatch.standard import records
+from fedbatch.standard import keys, records
 from fedbatch.standard.agreements import AgreedParameter
+from fedbatch.standard.envelope import read_entry
 from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.journals import JournalEntry, JournalResult
 from fedbatch.standard.rulebook import finding
 from fedbatch.standard.units import UnitTable
-from fedbatch.standard.values import Value
+from fedbatch.standard.values import Correction, Value
 
 __all__ = ["share_derived", "share_result"]
+
+# Corrections that no person decided.
+_BY_ITSELF = frozenset({SOURCE_CHANGED, "agreement_changed", "window_changed", "wrong_party"})
 
 
 def share_result(
@@ -57,11 +62,46 @@ def share_result(
     shared = replacing(
         scope, _renamed(scope, entry, record, parameter, batch, value), batch, record.sample
     )
+    source = scope.names.pseudonym("source", entry.source)
+    if record.correction is None and (decision := _decided(scope, plan, shared, source)):
+        plan.findings.append(_against(scope, shared, decision, batch))
+        return
     plan.add(
         limited(shared, right),
         journal=head.entry_id,
-        source=scope.names.pseudonym("source", entry.source),
+        source=source,
         correction=scope.names.correction(record.correction),
+    )
+
+
+def _decided(
+    scope: Scope, plan: SharePlan, record: records.Result, source: str
+) -> Correction | None:
+    """How a person corrected, or took back, what the ledger has of a result that was never corrected here.
+
+    So it is where a journal was lost: what its ledgers say is newer.
+    """
+    head = plan.post.heads.get(("result", keys.key_of(record, source=source)))
+    if head is None or head.index < 0 or head.version == 1:
+        return None
+    told = read_entry(scope.sharing.read_own(head.index))
+    said = told.withdrawal if told.withdrawal is not None else told.record
+    correction = said.correction if said is not None else None
+    if correction is None or correction.reason_code in _BY_ITSELF:
+        return None
+    return correction
+
+
+def _against(scope: Scope, record: records.Result, decision: Correction, batch: str) -> Finding:
+    value = record.value
+    did = "took it back" if decision.kind == "withdraw" else "corrected it"
+    return finding(
+        "result.decided",
+        Place(type="result", key=(*scope.batches.numbers.get(batch, ()), record.code)),
+        found=str(value.number or value.code or value.raw),
+        expected=f"what the ledger says since a person {did} ({decision.reason})",
+        effect="held_back",
+        advice="Correct it, or take it back, in the journal too.",
     )
 
 

@@ -100,6 +100,11 @@ def _check_whole(mapping: Mapping) -> list[str]:
     named = Counter(rule.field for rule in mapping.rules if rule.field is not None)
     named.update(item.field for item in mapping.constants)
     problems += [f"{name} is fed twice" for name, count in named.items() if count > 1]
+    if mapping.equipment:
+        problems.append(
+            "equipment: templates of pieces are not read yet: give each piece a mapping of its own, "
+            "with `only` for its rows"
+        )
     if not {"batch", "batch.partner", "equipment"} & named.keys():
         problems.append("nothing says which batch or equipment a row is of")
     if mapping.shape == "wide" and not _TELLING & named.keys():

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from fedbatch.mapping.series import extract_series
 from fedbatch.series.instants import instant_text
 from fedbatch.services.mappings import check_mapping
-from fedbatch.standard.mappings import Constant, Mapping, MappingRule, SeriesTarget
+from fedbatch.standard.mappings import (
+    Constant,
+    EquipmentPiece,
+    Mapping,
+    MappingRule,
+    SeriesTarget,
+)
 from tests.unit.mapping.making import DICTIONARY, FILE, GROUND, UNITS, column, table
 
 TIMES = ("2026-02-01 06:00:00", "2026-02-01 06:00:10", "nonsense", "2026-03-29 02:30:00", "")
@@ -190,3 +196,12 @@ def test_an_origin_without_a_format_cannot_be_confirmed() -> None:
     )
     for mapping_ in stated:
         assert check_mapping(mapping_, UNITS, DICTIONARY) == []
+
+
+def test_a_template_of_pieces_cannot_be_confirmed_as_nothing_reads_it() -> None:
+    piece = EquipmentPiece(equipment="BR-201", tag_prefix="AI_BR201_")
+    told = msgspec.structs.replace(WIDE, equipment=(piece,))
+    assert [
+        text for text in check_mapping(told, UNITS, DICTIONARY) if "templates of pieces" in text
+    ]
+    assert not [t for t in check_mapping(WIDE, UNITS, DICTIONARY) if "templates of pieces" in t]

@@ -249,11 +249,18 @@ class ImportRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Followed:
-    """A file that grows: how many of its bytes were taken in, and the SHA-256 of its header."""
+    """A file that grows: its source, how much of it was taken in, and how it is known again.
+
+    `offset` counts bytes, `rows` those below the header. `header_sha256` is of its header,
+    `seen_sha256` of the last bytes before `offset`.
+    """
 
     path: str
+    source: str
     offset: int
+    rows: int
     header_sha256: str
+    seen_sha256: str
 
 
 class JournalStore(Protocol):
@@ -261,6 +268,14 @@ class JournalStore(Protocol):
 
     def heads(self, types: Sequence[str] = ()) -> dict[tuple[str, tuple[str, ...]], JournalHead]:
         """The newest version of every record, of some types or all."""
+        ...
+
+    def find_head(self, type_: str, key: tuple[str, ...]) -> JournalHead | None:
+        """The newest version of one record, or None."""
+        ...
+
+    def newest_record(self) -> int:
+        """The index of the newest entry that is no point; -1 where there is none."""
         ...
 
     def standing(self, types: Sequence[str]) -> list[tuple[JournalHead, JournalEntry]]:
@@ -318,6 +333,10 @@ class JournalStore(Protocol):
 
     def followed(self, path: str) -> Followed | None:
         """How far a growing file was taken in, or None."""
+        ...
+
+    def followed_files(self, source: str) -> list[str]:
+        """The paths of the growing files of a source, in their order."""
         ...
 
     def verify(self) -> list[str]:

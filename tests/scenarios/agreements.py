@@ -10,9 +10,10 @@ from fedbatch.standard.agreements import (
     AgreementBody,
     Effective,
     Right,
+    StatusPolicy,
 )
 from fedbatch.standard.mappings import Mapping
-from fedbatch.standard.values import Identifier
+from fedbatch.standard.values import Identifier, ValueStatus
 from tests.scenarios.world import Node
 
 ALL_TYPES = (
@@ -62,6 +63,7 @@ def tablet_agreement(
     rights: Sequence[Right] = (),
     to: str | None = None,
     window_tolerance: str | None = None,
+    send_from: ValueStatus = "provisional",
 ) -> AgreementBody:
     """A pilot agreement about products, by the CMO's codes."""
     system = f"urn:fedbatch:party:{cmo.party}:product"
@@ -86,4 +88,5 @@ def tablet_agreement(
         parameters=parameters,
         rights=(*(Right(record_type=item) for item in types), *rights),
         window_tolerance=window_tolerance,
+        status_policy=StatusPolicy(send_from=send_from),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fedbatch.errors import RefusedError
@@ -20,7 +21,10 @@ from fedbatch.node.verifying import verify_home
 from fedbatch.ports import Person
 from fedbatch.services.intake import IntakeReport
 from fedbatch.standard import records
+from fedbatch.standard.agreements import Right
 from fedbatch.standard.envelope import read_entry
+from fedbatch.standard.findings import Finding
+from tests.scenarios.agreements import ALL_TYPES
 from tests.scenarios.making import (
     AGREED,
     Link,
@@ -119,10 +123,37 @@ def test_correction_by_a_person_is_not_undone_by_the_same_file(made: Link) -> No
     assert (report.new, report.corrected) == (0, 0)
     share(made)
     assert [assay(node) for node in both(made)] == [["99.5"], ["99.5"]]
-    # The control: a file that says a third thing corrects it.
-    assert take(made, row("B1", assay="99.7")).corrected == 1
+    # A file that says a third thing waits for a person, however often it comes.
+    for _ in range(2):
+        report = take(made, row("B1", assay="99.7"))
+        assert (report.corrected, report.closed) == (0, 0)
+        (item,) = made.cmo.home.journal.held()
+        told = msgspec.json.decode(item.finding, type=Finding)
+        assert (told.rule, told.found) == ("result.decided", "99.7")
+        assert "transcribed wrongly" in told.expected
+    share(made)
+    assert assay(made.sponsor) == ["99.5"]
+    (item,) = made.cmo.home.journal.held()
+    decide_held(made.cmo.home, item.id, made.cmo.person, value="99.7", reason="reported anew")
     share(made)
     assert assay(made.sponsor) == ["99.7"]
+    assert made.cmo.home.journal.held() == []
+    assert take(made, row("B1", assay="99.7")).corrected == 0
+
+
+def test_what_a_person_took_back_comes_back_by_a_person_alone(made: Link) -> None:
+    take(made, row("B1"))
+    share(made)
+    withdraw_batch(made.cmo.home, "B1", "assay", made.cmo.person, "retracted", "wrong sample")
+    share(made)
+    assert assay(made.sponsor) == []
+    assert take(made, row("B1")).new == 0
+    report = take(made, row("B1", assay="99.7"))
+    assert [item.rule for item in report.findings if item.effect == "held_back"] == [
+        "result.decided"
+    ]
+    share(made)
+    assert assay(made.sponsor) == []
 
 
 def test_damaged_cell_decided_by_a_person_is_shared_and_closes_the_finding(made: Link) -> None:
@@ -243,6 +274,30 @@ def test_what_was_corrected_and_then_withdrawn_keeps_all_its_versions(made: Link
     for node in both(made):
         assert assays_in_ledger(made, node) == [("100.1", 1), ("98.7", 2)]
         assert assay(node) == []
+
+
+@pytest.mark.parametrize("asks", ["the right", "the policy"])
+def test_what_was_sent_once_checked_is_taken_back_without_another_check(
+    tmp_path: Path, asks: str
+) -> None:
+    types = [item for item in ALL_TYPES if item != "result" or asks == "the policy"]
+    rights = (
+        [] if asks == "the policy" else [Right(record_type="result", least_value_status="checked")]
+    )
+    send_from = "checked" if asks == "the policy" else "provisional"
+    with linked(tmp_path, types=types, rights=rights, send_from=send_from) as made:
+        take(made, row("B1"), row("B2"))
+        approve_batch(made.cmo.home, "B1", second_person(made.cmo), "checked", None)
+        share(made)
+        assert (assay(made.sponsor), assay(made.sponsor, "B2")) == (["100.1"], [])
+        for batch in ("B1", "B2"):
+            withdraw_batch(made.cmo.home, batch, None, made.cmo.person, "retracted", "wrong sample")
+        share(made)
+        assert assay(made.sponsor) == []
+        # Of what was never sent nothing is said.
+        store = made.stores[1]
+        withdrawn = [item for item in records_in(store, store.ledgers()[1].ledger) if item is None]
+        assert len(withdrawn) == 2
 
 
 # ---- sent to the wrong party

@@ -76,6 +76,34 @@ def test_a_batch_that_the_journal_has_not_is_unknown(
     assert refused.value.code == "batch.unknown"
 
 
+def test_an_unknown_parameter_is_told_which_there_are_the_nearest_first(
+    alone: Node, tmp_path: Path
+) -> None:
+    alone.take(press(tmp_path, line("06:00:00")))
+    with pytest.raises(InputError) as refused:
+        point_rows(alone.home, "B1", "press.spede")
+    assert refused.value.code == "series.unknown"
+    # Twelve there are; so many as a person reads are named.
+    assert refused.value.advice.startswith("Known are press.speed, ")
+    assert refused.value.advice.endswith(" and 2 more.")
+    assert refused.value.advice.count(",") == 9
+    with pytest.raises(InputError) as refused:
+        point_rows(alone.home, "B1", "press.speed", role="SP")
+    assert refused.value.advice.startswith("Known are press.speed PV, ")
+    assert point_rows(alone.home, "B1", "press.speed", role="PV")
+
+
+def test_an_unknown_code_of_a_shared_batch_is_told_its_own_alone(tmp_path: Path) -> None:
+    with linked(tmp_path, mappings=("press",), rights=(Right(record_type="series"),)) as made:
+        made.cmo.take(press_file(made, line("06:00:00"), line("06:00:10", "B2")))
+        made.cmo.share(made.agreement)
+        made.settle()
+        place = ["--home", str(made.sponsor.home.path)]
+        shown = CliRunner().invoke(app, ["series", "B1", "PRESS.FORCE.MIAN", *place])
+        assert shown.exit_code != 0
+        assert "Known are PRESS.FORCE.MAIN, PRESS.FORCE.MAIN_RSD, " in shown.output
+
+
 def test_what_is_shared_is_shown_under_its_agreement_alone(tmp_path: Path) -> None:
     rights = (Right(record_type="series"),)
     with linked(tmp_path, mappings=("press",), rights=rights) as made:

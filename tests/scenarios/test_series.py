@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from fedbatch.node.verifying import verify_home
 from fedbatch.series.blocks import Block, column_points, count
 from fedbatch.standard import records
 from fedbatch.standard.agreements import Right
-from tests.scenarios.making import AGREED, Link, are_equal, linked, records_in
+from tests.scenarios.making import AGREED, Link, are_equal, link, linked, records_in
+from tests.scenarios.world import World
 
 RIGHTS = (Right(record_type="series"),)
 HEADERS = (
@@ -85,6 +87,26 @@ def test_a_reader_gets_the_rows_of_its_codes_and_is_told_which_there_are(made: L
         for code, role in (("NOPE", "PV"), ("PRESS.SPEED", "SP")):
             with pytest.raises(InputError, match=r"PRESS\.FORCE\.MAIN\.PV"):
                 reader.overlay(code, role=role)
+
+
+def test_batches_of_one_number_are_read_apart_at_any_scales(tmp_path: Path) -> None:
+    """Two makers may each have a B1, and tell it with other decimals, or in binary numbers."""
+    world = World(tmp_path)
+    sponsor = world.node("sponsor")
+    speeds_told = ("100.5", "101.25", "1149.9390870455668")
+    types = []
+    for number, speed in enumerate(speeds_told):
+        cmo = world.node(f"cmo-{number}", listens=True)
+        cmo.map("press")
+        made = link(world, cmo, sponsor, agreement=f"ag-{number}", rights=RIGHTS, dialer=sponsor)
+        deliver(made, line("06:00:00", speed=speed))
+        with fedbatch.open(sponsor.home.path) as reader:
+            table = reader.series("B1", codes=("PRESS.SPEED",), agreement=f"ag-{number}")
+        column = table.column("PRESS.SPEED.PV")
+        types.append(column.type)
+        assert [str(item) for item in column.to_pylist()] == [speed]
+    assert [pa.types.is_decimal(item) for item in types] == [True, True, False]
+    world.close()
 
 
 def test_the_same_file_again_writes_nothing(made: Link) -> None:
@@ -152,6 +174,53 @@ def test_points_of_a_parquet_file_are_read_by_the_partner_too(made: Link) -> Non
     again = made.cmo.take(path)
     assert (again.points, again.points_corrected) == (0, 0)
     assert are_equal(made)
+
+
+def press_parquet(made: Link, **more: object) -> Path:
+    """The press's log in typed columns, with a column of times that the mapping's format is not of."""
+    rows = [line("06:00:00").split(";"), line("06:00:10", speed="101.5").split(";")]
+    columns: dict[str, object] = dict(
+        zip(HEADERS.split(";"), map(list, zip(*rows, strict=True)), strict=True)
+    )
+    at = [datetime.fromisoformat(row[0]) for row in rows]
+    columns["timestamp"] = pa.array(at, pa.timestamp("us"))
+    path = made.world.folder / "tables" / "typed.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(pa.table(columns | more), path)  # type: ignore[arg-type] # arrays and lists
+    return path
+
+
+def test_a_column_of_times_needs_no_format_of_the_mappings(tmp_path: Path) -> None:
+    with linked(tmp_path, mappings=("press",), rights=RIGHTS) as made:
+        assert made.cmo.take(press_parquet(made)).points == 24
+        assert made.cmo.take(press_file(made, line("06:00:00"))).points_unchanged == 12
+        texts = ["2026-02-01 06:00:00.000000", "2026-02-01 06:00:10.000000"]
+        report = made.cmo.take(press_parquet(made, timestamp=texts))
+        assert {item.rule for item in report.findings} >= {"time.format"}
+
+
+def test_the_sign_of_a_zero_crosses_as_the_points_text(tmp_path: Path) -> None:
+    with linked(tmp_path, mappings=("press",), rights=RIGHTS) as made:
+        made.cmo.take(press_parquet(made, tbl_speed=[-0.0, 1149.9390870455668]))
+        made.cmo.share(made.agreement)
+        made.settle()
+        (item,) = load_series(made.sponsor.home, "B1")
+        column = series_block(made.sponsor.home, item).columns["PRESS.SPEED.PV"]
+        assert column.numbers.tolist() == [0.0, 1149.9390870455668]
+        assert {row: mark.raw for row, mark in column.marks.items()} == {0: "-0"}
+
+
+def test_a_column_without_texts_stops_a_file_only_where_it_is_needed(tmp_path: Path) -> None:
+    nested = pa.array([[1], [2]])
+    with linked(tmp_path, mappings=("press",), rights=RIGHTS) as made:
+        report = made.cmo.take(press_parquet(made, more=nested))
+        assert report.points == 24
+        assert [item.rule for item in report.findings].count("table.column_left_out") == 1
+        assert made.cmo.take(press_parquet(made, campaign=nested)).points_unchanged == 24
+        with pytest.raises(InputError) as refused:
+            made.cmo.take(press_parquet(made, tbl_speed=nested))
+        assert refused.value.code == "import.no_mapping"
+        assert "tbl_speed (of list<element: int64>" in refused.value.found
 
 
 def test_batches_of_another_agreement_are_in_no_segment(tmp_path: Path) -> None:

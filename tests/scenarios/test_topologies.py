@@ -7,14 +7,21 @@ from typing import Any
 import anyio
 import pytest
 from msgspec.structs import replace
+from typer.testing import CliRunner
 
+import fedbatch
+from fedbatch.cli import app
+from fedbatch.errors import InputError
 from fedbatch.node.findings import agreement_findings
 from fedbatch.node.overview import read_batches, read_status
 from fedbatch.node.reading import read_results
 from fedbatch.node.server import Worker, dialer_for
 from fedbatch.node.verifying import verify_home
 from fedbatch.peers.dialer import Moved
+from fedbatch.standard.agreements import Right
 from tests.scenarios.making import AGREED, Link, are_equal, link, linked, row, write_table
+from tests.scenarios.test_series import HEADERS as PRESS
+from tests.scenarios.test_series import line
 from tests.scenarios.world import World
 
 
@@ -130,6 +137,45 @@ def test_sponsor_with_two_cmos_reads_both_and_each_cmo_only_itself(tmp_path: Pat
             )
             other = "south-2" if made.agreement == "ag-north" else "north-2"
             assert other.encode() not in content
+    finally:
+        world.close()
+
+
+def test_points_of_two_cmos_batches_of_one_number_never_come_into_one_table(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    try:
+        sponsor = world.node("sponsor", listens=True)
+        links = []
+        for name, speed in (("north", "1.0"), ("south", "2.25")):
+            cmo = world.node(name)
+            cmo.map("press")
+            rights = (Right(record_type="series"),)
+            made = link(world, cmo, sponsor, agreement=f"ag-{name}", rights=rights)
+            links.append(made)
+            (tmp_path / name / "press.csv").write_text(
+                "\n".join([PRESS, line("06:00:00", speed=speed), ""])
+            )
+            cmo.take(tmp_path / name / "press.csv")
+            cmo.share(made.agreement)
+        together(links)
+        together(links)
+        words = ["export", "series", "B1", "--home", str(sponsor.home.path), "--out"]
+        out = tmp_path / "series.csv"
+        refused = CliRunner().invoke(app, [*words, str(out)])
+        assert refused.exit_code == 3, refused.output
+        assert "ag-north" in refused.output
+        assert not out.exists()
+        told = CliRunner().invoke(app, [*words, str(out), "--agreement", "ag-south"])
+        assert told.exit_code == 0, told.output
+        assert "2.25" in out.read_text()
+        assert "1.0," not in out.read_text()
+        with fedbatch.open(sponsor.home.path) as reader:
+            with pytest.raises(InputError, match="the agreement that is meant"):
+                reader.series("B1")
+            table = reader.series("B1", codes=("PRESS.SPEED",), agreement="ag-north")
+            assert [str(v) for v in table.column("PRESS.SPEED.PV").to_pylist()] == ["1.0"]
     finally:
         world.close()
 

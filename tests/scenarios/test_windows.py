@@ -212,3 +212,30 @@ def test_value_withheld_and_then_settled_is_shared_again(made: Link) -> None:
     share(made)
     assert minutes(made) == list(range(10, 20))
     assert are_equal(made)
+
+
+def test_a_start_that_its_source_corrects_takes_the_old_window_back(made: Link) -> None:
+    windows(
+        made, "logbook", LOGGED, ("B1", "T-1", "06:10", "06:20"), ("B2", "T-1", "06:20", "06:30")
+    )
+    share(made)
+    assert minutes(made, "B2") == list(range(20, 30))
+    windows(
+        made, "logbook", LOGGED, ("B1", "T-1", "06:10", "06:15"), ("B2", "T-1", "06:15", "06:30")
+    )
+    shared = share(made)
+    assert not shared.plan.findings
+    assert minutes(made, "B1") == list(range(10, 15))
+    assert minutes(made, "B2") == list(range(15, 30))
+    assert are_equal(made)
+
+
+def test_a_second_window_of_a_batch_takes_no_other_back(made: Link) -> None:
+    """The control: a table of a day more has another window, and says nothing of the one before."""
+    windows(made, "logbook", LOGGED, ("B1", "T-1", "06:10", "06:20"))
+    windows(made, "logbook", LOGGED, ("B1", "T-1", "06:40", "06:50"))
+    heads = made.cmo.home.journal.heads(("equipment",)).values()
+    assert [head.is_withdrawn for head in heads] == [False, False]
+    windows(made, "logbook", LOGGED, ("B1", "T-1", "06:45", "06:50"))
+    heads = made.cmo.home.journal.heads(("equipment",)).values()
+    assert sorted(head.is_withdrawn for head in heads) == [False, False, True]

@@ -18,6 +18,7 @@ import numpy as np
 from fedbatch.bench.figures import Figure, raw_log
 from fedbatch.bench.growth import measure_growth
 from fedbatch.bench.idle import measure_idle
+from fedbatch.bench.looks import measure_looks
 from fedbatch.bench.points import (
     measure_bulk,
     measure_catch_up,
@@ -433,6 +434,7 @@ MEASURES: tuple[Callable[[Path], list[Figure]], ...] = (
     measure_catch_up,
     measure_bulk,
     measure_growth,
+    measure_looks,
     measure_idle,
 )
 

@@ -29,7 +29,7 @@ from fedbatch.standard.agreements import (
 from fedbatch.standard.mappings import Constant, Mapping, MappingRule, SeriesTarget
 from fedbatch.standard.values import Identifier
 
-__all__ = ["AGREEMENT", "PARAMETERS", "Pair", "pair", "terms"]
+__all__ = ["AGREEMENT", "PARAMETERS", "Pair", "pair", "points_mapping", "terms"]
 
 PARAMETERS = 30
 AGREEMENT = "ag-bench"

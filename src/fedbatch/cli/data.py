@@ -14,6 +14,8 @@ from fedbatch.standard.findings import Finding
 
 __all__ = ["add_to"]
 
+_PLACES_MAX = 3
+
 
 @guarded
 def import_(
@@ -38,8 +40,8 @@ def import_(
     With --follow the command goes on until it is stopped (Ctrl-C): a file whose mapping says `live`
     is read on as it grows, and what is complete is sealed by the hour.
 
-    JSON: {imports: [{file, mapping, cells, new, corrected, unchanged, points, points_corrected,
-    points_unchanged, held_back, rows_held_back, closed, ignored, findings, corrected_ids}],
+    JSON: {imports: [{file, mapping, cells, new, corrected, unchanged, taken_back, points,
+    points_corrected, points_unchanged, held_back, rows_held_back, closed, ignored, findings, corrected_ids}],
     refused: [{file, code, message}]}
     """
     from fedbatch.node.home import Home
@@ -48,7 +50,7 @@ def import_(
     from fedbatch.services.intake import IntakeReport
 
     if follow:
-        _follow(paths, home, as_, every=every, shares=share_)
+        _follow(paths, home, as_, mapping, every=every, shares=share_)
         return
     reports: list[IntakeReport] = []
     refused: list[dict[str, str]] = []
@@ -81,7 +83,13 @@ def import_(
 
 
 def _follow(
-    paths: list[Path], home: str | None, as_: str | None, *, every: float, shares: bool
+    paths: list[Path],
+    home: str | None,
+    as_: str | None,
+    mapping: str | None,
+    *,
+    every: float,
+    shares: bool,
 ) -> None:
     """Look again and again, a line for each look that found something."""
     import time
@@ -91,7 +99,8 @@ def _follow(
     from fedbatch.node.settings import find_home
 
     with Home(find_home(home)) as here:
-        follower = Follower(here, paths, here.acting(as_, "writer"), shares=shares)
+        person = here.acting(as_, "writer")
+        follower = Follower(here, paths, person, shares=shares, mapping_name=mapping)
         say("Following; Ctrl-C stops. Nothing that was taken in is lost by that.")
         told: dict[str, str] = {}
         while True:
@@ -129,19 +138,25 @@ def _show_import(report: object) -> None:
         f"{report.corrected} corrected, {report.unchanged} unchanged, "
         f"{report.held_back} held back, {report.closed} held-back items supplied."
     )
+    if report.taken_back:
+        say(f"  {report.taken_back} records were taken back: the file tells them otherwise now.")
     if report.points or report.points_corrected or report.points_unchanged:
         say(
-            f"  series: {report.points} new points, {report.points_corrected} in corrected stretches, "
+            f"  series: {report.points} new points, {report.points_corrected} corrected, "
             f"{report.points_unchanged} unchanged."
         )
     if report.rows_held_back:
         say(f"  {report.rows_held_back} rows were held back: nothing of them was taken in.")
-    counts: dict[str, int] = {}
+    by_rule: dict[str, list[str]] = {}
     for finding in report.findings:
-        counts[finding.rule] = counts.get(finding.rule, 0) + 1
-    for rule, count in sorted(counts.items()):
-        first = next(item for item in report.findings if item.rule == rule)
-        say(f"  {count} × {rule}: {first.render()}")
+        by_rule.setdefault(finding.rule, []).append(finding.render())
+    for rule, places in sorted(by_rule.items()):
+        first, *others = places
+        say(f"  {len(places)} × {rule}: {first}")
+        for place in others[: _PLACES_MAX - 1]:
+            say(f"    {place}")
+        if len(places) > _PLACES_MAX:
+            say(f"    … {len(places) - _PLACES_MAX} more; --json lists them.")
     if report.held_back:
         say("  `fedbatch journal held` lists what waits for a person.")
 

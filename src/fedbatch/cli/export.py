@@ -105,6 +105,9 @@ def series(
     batch: Annotated[str, typer.Argument(help="A batch, by either party's number.")],
     out: Out,
     code: Annotated[list[str] | None, typer.Option(help="Only this parameter.")] = None,
+    agreement: Annotated[
+        str | None, typer.Option(help="The agreement, where two have a batch of this number.")
+    ] = None,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
@@ -118,7 +121,7 @@ def series(
 
     check_out(out)
     with Home(find_home(home)) as here:
-        count = export_series(here, batch, out, codes=tuple(code or ()))
+        count = export_series(here, batch, out, codes=tuple(code or ()), agreement=agreement)
     _done(out, count, "rows", as_json=as_json)
 
 

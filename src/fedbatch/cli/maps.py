@@ -154,7 +154,15 @@ def confirm(
         mapping = read_mapping(file)
         proposed = confirm_mapping(here, mapping, person, dry_run=True)
         changes = difference_of(here, proposed, person)
-        changed = sum(item.corrected + item.new + item.held_back for item in changes)
+        changed = sum(
+            item.corrected
+            + item.new
+            + item.held_back
+            + item.taken_back
+            + item.points
+            + item.points_corrected
+            for item in changes
+        )
         if changed and not apply:
             confirmed = None
         else:
@@ -168,8 +176,14 @@ def confirm(
         for item in changes:
             say(
                 f"{item.file} read again: {item.corrected} values change, {item.new} are new, "
-                f"{item.held_back} would be held back, {item.unchanged} stay."
+                f"{item.taken_back} are taken back, {item.held_back} are held back, "
+                f"{item.unchanged} stay."
             )
+            if item.points or item.points_corrected or item.points_unchanged:
+                say(
+                    f"  series: {item.points_corrected} points change, {item.points} are new, "
+                    f"{item.points_unchanged} stay."
+                )
         if confirmed is not None:
             say(f"{confirmed.source} version {confirmed.version} is confirmed by {person.name}.")
         else:

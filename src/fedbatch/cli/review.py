@@ -35,8 +35,12 @@ def held(
 ) -> None:
     """What is held back and waits for a person: where, what was found, what was expected.
 
-    JSON: {held: [{id, finding}]}
+    Rows of files that were held back whole are listed below the items: nobody decides them, they come
+    in with a file in which they are right, or under another mapping.
+
+    JSON: {held: [{id, finding}], rows: [finding]}
     """
+    from fedbatch.node.findings import held_rows
     from fedbatch.node.home import Home
     from fedbatch.node.settings import find_home
     from fedbatch.standard.findings import Finding
@@ -45,23 +49,39 @@ def held(
         items = [
             (item, msgspec.json.decode(item.finding, type=Finding)) for item in here.journal.held()
         ]
+        rows = [item for item in held_rows(here) if rule in {None, item.rule}]
     items = [(item, found) for item, found in items if rule in {None, found.rule}]
     if as_json:
-        show_json({"held": [{"id": item.id, "finding": found} for item, found in items]})
+        told = [{"id": item.id, "finding": found} for item, found in items]
+        show_json({"held": told, "rows": rows})
         return
-    if not items:
+    if not items and not rows:
         say("Nothing is held back.")
         return
-    show_table(
-        ("id", "rule", "where", "found", "expected"),
-        [
-            (item.id[:12], found.rule, found.where.render(), found.found, found.expected)
-            for item, found in items[:limit]
-        ],
-    )
-    if len(items) > limit:
-        say(f"… {len(items) - limit} more; --limit shows them.")
-    say("Decide one: `fedbatch journal decide ID --value TEXT --reason WHY`, or --dismiss.")
+    if items:
+        _show_held(
+            ("id", "rule", "where", "found", "expected"),
+            [
+                (item.id[:12], found.rule, found.where.render(), found.found, found.expected)
+                for item, found in items
+            ],
+            limit,
+        )
+        say("Decide one: `fedbatch journal decide ID --value TEXT --reason WHY`, or --dismiss.")
+    if rows:
+        say("Rows of files that were held back:")
+        _show_held(
+            ("rule", "where", "found", "expected"),
+            [(item.rule, item.where.render(), item.found, item.expected) for item in rows],
+            limit,
+        )
+        say("They come in with a file in which they are right, or under a corrected mapping.")
+
+
+def _show_held(headers: tuple[str, ...], lines: list[tuple[str, ...]], limit: int) -> None:
+    show_table(headers, lines[:limit])
+    if len(lines) > limit:
+        say(f"… {len(lines) - limit} more; --limit shows them.")
 
 
 @_journal.command("decide")

@@ -76,6 +76,9 @@ def column_unit(
     return found, basis
 
 
+_STORED = NumberReader(decimal_mark=".")
+
+
 @dataclass(slots=True, kw_only=True)
 class CellReader:
     """Reads the cells of one column under one rule and one unit."""
@@ -130,7 +133,8 @@ class CellReader:
             return Doubt(rule="value.damaged", expected=expected)
         if is_not_finite(text):
             return Doubt(rule="value.not_finite", expected="a finite number")
-        reading = self.numbers.read(text)
+        reading = _STORED.read(text) if self._is_stored(kind) else None
+        reading = reading or self.numbers.read(text)
         if reading is None:
             return self._not_a_number(text)
         if is_percent and self.unit is not None and self.unit.ucum != "1":
@@ -143,6 +147,12 @@ class CellReader:
             return self._with_unit(text, reading)
         self._judge(reading.number)
         return self._in_unit(text, reading, self.raw_unit, self.unit_basis)
+
+    def _is_stored(self, kind: CellKind | None) -> bool:
+        """Whether the source holds a number, not a text: its decimal mark is a point."""
+        return kind == CellKind.NUMBER or (
+            kind == CellKind.FORMULA and self.numbers.grouping_mark != "."
+        )
 
     def _not_a_number(self, text: str) -> Doubt:
         mark = "point" if self.numbers.decimal_mark == "." else "comma"

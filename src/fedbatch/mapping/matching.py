@@ -16,6 +16,7 @@ __all__ = [
     "assign_rules",
     "difference",
     "fingerprint",
+    "fits",
     "layout_findings",
     "mapping_fingerprint",
     "rows_meant",
@@ -59,14 +60,35 @@ def mapping_fingerprint(mapping: Mapping) -> str:
 
 
 def difference(table: Table, mapping: Mapping) -> tuple[list[str], list[str]]:
-    """Headers the table has and the mapping lacks, and the other way round."""
+    """Headers the table has and the mapping lacks, and the other way round.
+
+    A column that has no texts may be missing where the mapping ignores it; of one that it needs the
+    type is said.
+    """
     here = {place for place, _ in _places(table.columns)}
-    there = set(_rule_places(mapping))
-    return _names(here - there), _names(there - here)
+    rules = _rule_places(mapping)
+    textless = {("", item.header, 1): item.type for item in table.left_out}
+    fewer = {
+        place
+        for place in rules.keys() - here
+        if place not in textless or rules[place].ignored is None
+    }
+    told = (
+        f"{name} (of {textless[place]}, which has no texts)" if place in textless else name
+        for place, name in _named(fewer)
+    )
+    return [name for _, name in _named(here - rules.keys())], list(told)
 
 
-def _names(places: set[Place]) -> list[str]:
-    return [f"{group} / {header}" if group else header for group, header, _ in sorted(places)]
+def fits(table: Table, mapping: Mapping) -> bool:
+    """Whether a table has the columns that a mapping names, and no others."""
+    return not any(difference(table, mapping))
+
+
+def _named(places: Iterable[Place]) -> list[tuple[Place, str]]:
+    return [
+        (place, f"{place[0]} / {place[1]}" if place[0] else place[1]) for place in sorted(places)
+    ]
 
 
 def layout_findings(found: Iterable[Finding], table: Table, mapping: Mapping) -> Iterator[Finding]:

@@ -70,10 +70,15 @@ class RowTexts:
         """A field's text as a time; equal texts are read once."""
         found = self.times.get((name, text))
         if found is None:
-            rule = self.rules.get(name)
-            found = reader.read(text, rule.time_format if rule is not None else None)
+            found = reader.read(text, self._form(name))
             self.times[name, text] = found
         return found
+
+    def _form(self, name: str) -> str | None:
+        """The format of a field's times: the source's own, else its rule's."""
+        column, rule = self.columns.get(name), self.rules.get(name)
+        own = column.time_format if column is not None else ""
+        return own or (rule.time_format if rule is not None else None)
 
     def time_or_none(self, name: str, row: int, reader: TimeReader) -> Time | None:
         """A field's time in a row; None where it is blank or in doubt."""

@@ -15,24 +15,26 @@ import msgspec
 import numpy as np
 
 from fedbatch.mapping.cells import Doubt, column_unit
+from fedbatch.mapping.columns_of_numbers import read_column
 from fedbatch.mapping.extract import Draft, Extraction, Ground, extract
 from fedbatch.mapping.instants import NO_TIME, Micros, read_instants
 from fedbatch.mapping.matching import assign_rules, rows_meant
 from fedbatch.mapping.rows import owner_wanted
+from fedbatch.mapping.tables import CellKind, SameKind, SourceFile, Table
 from fedbatch.mapping.tables import Column as TableColumn
-from fedbatch.mapping.tables import SourceFile, Table
 from fedbatch.mapping.times import TimeProblem, TimeReader, is_fine
 from fedbatch.series.arrow import Texts, arrow, compute, integers_of, one_array, rows_of
 from fedbatch.series.blocks import (
     Block,
     Column,
     ColumnPoints,
+    Flags,
     Integers,
     Mark,
     from_points,
     from_rows,
 )
-from fedbatch.series.decimals import Decimals, read_decimals
+from fedbatch.series.decimals import Decimals
 from fedbatch.series.instants import instant_text
 from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.journals import JournalParameter, JournalSeries, Origin, journal_key
@@ -86,10 +88,12 @@ class SeriesDraft:
 class SeriesExtraction:
     """Series of a table, and what the rest of it says (batches, products, what is held back).
 
-    `rows_held_back`: rows that were meant to give points and gave none, each counted once.
+    `rows_held_back`: rows that were meant to give points and gave none, each counted once; `held_of`:
+    how many of each batch, by its number and own id.
     """
 
     rows_held_back: int = 0
+    held_of: dict[tuple[str, str], int] = field(default_factory=dict)
     drafts: list[SeriesDraft] = field(default_factory=list)
     rest: Extraction = field(default_factory=Extraction)
 
@@ -97,6 +101,9 @@ class SeriesExtraction:
 def is_series(mapping: Mapping) -> bool:
     """Whether a mapping reads points of series."""
     return any(rule.series is not None for rule in mapping.rules)
+
+
+_STORED = (CellKind.NUMBER, CellKind.FORMULA)
 
 
 def extract_series(
@@ -114,7 +121,8 @@ def extract_series(
 class _Told:
     """What a column, or a tag's rows in one, tell of a parameter.
 
-    `texts`: verbatim; asked for only where the source told no `numbers`.
+    `texts`: verbatim; asked for only where the source told no `numbers`. `stored`: by row whether the
+    source holds a number, whose text has a point.
     """
 
     rule: MappingRule
@@ -125,22 +133,36 @@ class _Told:
     unit_text: str
     quality: Texts | None
     decimal_mark: str
+    grouping_mark: str
+    stored: Flags | None
 
 
 def _with_numbers(told: _Told) -> tuple[_Told, Decimals]:
     numbers, least = told.numbers, told.target.scale
-    if (
-        numbers is not None
-        and told.decimal_mark == "."
-        and (least is None or numbers.scale is None or int(least) <= numbers.scale)
+    if numbers is not None and (
+        least is None or numbers.scale is None or int(least) <= numbers.scale
     ):
         return told, Decimals(numbers)
-    found = read_decimals(
-        compute.utf8_trim_whitespace(told.texts()),
+    found = read_column(
+        told.texts(),
         told.decimal_mark,
+        told.grouping_mark,
+        stored=told.stored,
         scale_min=int(least or 0),
     )
     return told, found
+
+
+def _stored(column: TableColumn, rows: Integers | None = None) -> Flags | None:
+    """Which cells hold numbers; None where all are texts."""
+    kinds = column.kinds
+    if kinds is None:
+        return None
+    if isinstance(kinds, SameKind):
+        count = len(kinds) if rows is None else rows.size
+        return np.full(count, kinds.kind in _STORED, dtype=np.bool_)
+    found = np.isin(np.fromiter(kinds, dtype=np.int64, count=len(kinds)), [*_STORED])
+    return found if rows is None else found[rows]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,6 +207,8 @@ class _Work:
                 self._draft(name, rows, times, reads)
         is_settled = (is_placed & self.is_read) | self.is_ignored
         self.out.rows_held_back = self.count - int(np.count_nonzero(is_settled))
+        if self.out.rows_held_back:
+            self.out.held_of = self._held_of(owners[~is_settled], names)
         self.out.rest = self._rest(owners, len(names))
         self.out.rest.drafts += self._steps(owners, names, times)
         self.out.rest.findings += self.findings
@@ -195,6 +219,23 @@ class _Work:
         }
         self.out.rest.ignored.update(self.passed_over)
         return self.out
+
+    def _held_of(
+        self, owners: Integers, names: Sequence[tuple[str, str, str]]
+    ) -> dict[tuple[str, str], int]:
+        """How many rows of each batch gave no point."""
+        counts = np.bincount(owners, minlength=len(names)).tolist()
+        return {
+            (number or partner, own): count
+            for (number, partner, _), count in zip(names, counts, strict=True)
+            if count and (own := self._own_batch(number, partner))
+        }
+
+    def _own_batch(self, number: str, partner: str) -> str | None:
+        own_id = self.ground.own_id
+        if number:
+            return own_id("batch", number)
+        return own_id("batch.partner", partner) if partner else None
 
     # ---- rows
 
@@ -214,8 +255,8 @@ class _Work:
         if column is None:
             self._held("row.incomplete", "", "no column", "a column of times (`observed_at`)")
             return np.full(self.count, NO_TIME, dtype=np.int64)
-        rule = next(rule for item, rule in self.assigned if item is column)
-        times, problems = read_instants(_array(column), self._reader(), rule.time_format)
+        form = self._form("observed_at")
+        times, problems = read_instants(_array(column), self._reader(), form)
         for first, last, problem in _stretches(problems):
             where = self._locator(first, column)
             found = (
@@ -238,10 +279,10 @@ class _Work:
             expected = "a unit of time, and `elapsed.from`"
             self._held("row.incomplete", column.header, rule.unit or "no unit", expected)
             return np.full(self.count, NO_TIME, dtype=np.int64)
-        starts, problems = read_instants(origin, self._reader())
-        texts = compute.utf8_trim_whitespace(_array(column))
+        starts, problems = read_instants(origin, self._reader(), self._form("elapsed.from"))
+        marks = self.mapping.decimal_mark, self.mapping.grouping_mark
         # A spreadsheet's 0.30000000000000004 is a binary number, and minutes need no more.
-        numbers = read_decimals(texts, self.mapping.decimal_mark, is_binary=True)
+        numbers = read_column(_array(column), *marks, stored=_stored(column), is_binary=True)
         spans = np.rint(numbers.column.numbers * float(unit[0].factor * _SECOND)).astype(np.int64)
         is_known = starts != NO_TIME
         if numbers.column.present is not None:
@@ -258,6 +299,17 @@ class _Work:
         """The formats in which rows say their times: the column's own, else the mapping's."""
         own = [rule.time_format for _, rule in self.assigned if rule.field == "observed_at"]
         return tuple(filter(None, own)) or self.mapping.time_formats
+
+    def _form(self, name: str) -> str | None:
+        """The format of a field's column: the source's own, else its rule's; None for the mapping's."""
+        return next(
+            (
+                column.time_format or rule.time_format
+                for column, rule in self.assigned
+                if rule.field == name
+            ),
+            None,
+        )
 
     def _reader(self) -> TimeReader:
         mapping = self.mapping
@@ -325,6 +377,8 @@ class _Work:
                     unit_text=column.unit,
                     quality=quality,
                     decimal_mark=self.mapping.decimal_mark,
+                    grouping_mark=self.mapping.grouping_mark,
+                    stored=_stored(column),
                 )
 
     def _long(self) -> Iterator[_Told]:
@@ -350,6 +404,8 @@ class _Work:
                     unit_text=units[int(rows[0])].as_py() if units is not None else "",
                     quality=rows_of(quality, rows) if quality is not None else None,
                     decimal_mark=self.mapping.decimal_mark,
+                    grouping_mark=self.mapping.grouping_mark,
+                    stored=_stored(values, rows),
                 )
             elif rule.ignored is not None:
                 self.is_ignored[rows] = True
@@ -428,13 +484,7 @@ class _Work:
         self, name: tuple[str, str, str], parameters: Sequence[JournalParameter]
     ) -> JournalSeries:
         own_id, (number, partner, piece) = self.ground.own_id, name
-        batch = (
-            own_id("batch", number)
-            if number
-            else own_id("batch.partner", partner)
-            if partner
-            else None
-        )
+        batch = self._own_batch(number, partner)
         equipment = own_id("equipment", piece) if batch is None else None
         mapping = self.mapping
         return JournalSeries(
@@ -535,6 +585,7 @@ def _shortened(column: TableColumn, rows: Sequence[int]) -> TableColumn:
         texts=[str(column.texts[row]) for row in rows],
         group=column.group,
         unit=column.unit,
+        time_format=column.time_format,
     )
 
 

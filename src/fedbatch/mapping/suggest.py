@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from fedbatch.mapping.numbers import NumberReader
-from fedbatch.mapping.tables import Column, Table
+from fedbatch.mapping.tables import CellKind, Column, Table
 from fedbatch.mapping.time_roles import TIME_FIELDS, find_role
 from fedbatch.mapping.times import tells_hours
 from fedbatch.standard.dictionary import Dictionary, Term
@@ -23,6 +23,7 @@ __all__ = [
     "named_field",
     "named_term",
     "propose",
+    "propose_term",
     "search_terms",
     "unit_text",
     "words_of",
@@ -134,10 +135,26 @@ def _filled(column: Column) -> list[str]:
 
 
 def _decimal_mark(columns: Iterable[Column]) -> str:
-    """The mark that the numbers show: at least one number has it, and none has the other."""
+    """The mark that the numbers show: at least one number has it, and none has the other.
+
+    Of cells that hold numbers nothing is to be said, unless there are no others.
+    """
+    columns = tuple(columns)
+    return _shown_mark(map(_written, columns)) or _shown_mark(map(_filled, columns))
+
+
+def _written(column: Column) -> list[str]:
+    """The texts of cells that the source does not call numbers."""
+    kinds = column.kinds
+    if kinds is None:
+        return _filled(column)
+    told = zip(column.texts, kinds, strict=True)
+    return [text for text, kind in told if kind == CellKind.TEXT and text.strip()][:_SAMPLE]
+
+
+def _shown_mark(columns: Iterable[Sequence[str]]) -> str:
     seen = {".": 0, ",": 0}
-    for column in columns:
-        texts = _filled(column)
+    for texts in columns:
         for mark in seen:
             reader = NumberReader(decimal_mark=mark)
             fits = [text for text in texts if reader.read(text) is not None and mark in text]
@@ -170,10 +187,10 @@ def _propose(
     texts = _filled(column)
     reader = NumberReader(decimal_mark=mark)
     is_number = bool(texts) and all(reader.read(text) is not None for text in texts)
-    return _propose_term(column, occurrence, dictionary, units, is_number=is_number)
+    return propose_term(column, occurrence, dictionary, units, is_number=is_number)
 
 
-def _propose_term(
+def propose_term(
     column: Column,
     occurrence: int,
     dictionary: Dictionary,
@@ -181,6 +198,7 @@ def _propose_term(
     *,
     is_number: bool,
 ) -> ColumnProposal:
+    """Propose a term for a column that is no field, or ask."""
     said = unit_text(column)
     found = units.find(said) if said else None
     ranked = _ranked(column, dictionary, units, found if isinstance(found, Unit) else None)

@@ -7,7 +7,9 @@ equal along a column (unit, quantity, place) is worked out once.
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, overload
+
+from typing_extensions import override
 
 from fedbatch.series.blocks import Column as NumberColumn
 from fedbatch.standard.findings import Finding
@@ -16,6 +18,8 @@ from fedbatch.standard.mappings import TableLayout
 __all__ = [
     "CellKind",
     "Column",
+    "LeftOut",
+    "SameKind",
     "Scheme",
     "SourceFile",
     "Table",
@@ -38,6 +42,29 @@ class CellKind(enum.IntEnum):
     FORMULA = 6
 
 
+class SameKind(Sequence[CellKind]):
+    """That all cells of a column are of one kind, without a word for each."""
+
+    def __init__(self, kind: CellKind, count: int) -> None:
+        self.kind, self._count = kind, count
+
+    @override
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> CellKind: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[CellKind]: ...
+    @override
+    def __getitem__(self, index: int | slice) -> CellKind | Sequence[CellKind]:
+        if isinstance(index, slice):
+            return SameKind(self.kind, len(range(*index.indices(self._count))))
+        if not -self._count <= index < self._count:
+            raise IndexError(index)
+        return self.kind
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
     """A file as it came: its name, its length, its SHA-256 in hex."""
@@ -53,10 +80,13 @@ class Column:
 
     `texts[i]` is verbatim (a workbook's number: the shortest decimal that reads back to the same
     binary64, STANDARD S7), "" for a blank cell. `kinds` is None where every cell is TEXT or, being
-    "", BLANK; else one CellKind a row. `formats` holds a workbook's display format a row; it is kept
-    and is no evidence of digits. `group` and `unit` are the texts of a group row and a unit row.
+    "", BLANK; else one CellKind a row (of a column of numbers, NUMBER for its blank cells too). A NUMBER
+    has a decimal point, whatever mark a mapping names for texts. `formats` holds a workbook's display
+    format a row; it is kept and is no evidence of digits. `group` and `unit` are the texts of a group
+    row and a unit row.
     `numbers` is what `read_decimals` reads in the texts, where a source that holds numbers can tell
-    without them.
+    without them. `time_format` is the format of the texts where the source itself says that they are
+    times; a mapping's format is for texts of which no source says so.
     """
 
     index: int
@@ -67,6 +97,15 @@ class Column:
     kinds: Sequence[CellKind] | None = None
     formats: Sequence[str] | None = None
     numbers: NumberColumn | None = None
+    time_format: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A column of a file that has no texts, and its type as the file says it."""
+
+    header: str
+    type: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +113,8 @@ class Table:
     """A sheet or a text file, cut into header and columns.
 
     `rows[i]` is the 1-based row number in the source of data row i, so that a locator survives blank
-    rows above it. `layout` says where everything stands, as stated or as found.
+    rows above it. `layout` says where everything stands, as stated or as found. `left_out` are the
+    columns of the file that are none of the table, as they have no texts.
     """
 
     sheet: str
@@ -86,6 +126,7 @@ class Table:
     layout: TableLayout = field(default_factory=TableLayout)
     hidden_rows: frozenset[int] = frozenset()
     findings: tuple[Finding, ...] = field(default=())
+    left_out: tuple[LeftOut, ...] = ()
 
     def locator(self, row: int, column: int) -> str:
         """The place of a cell: `Sheet!B7`, or `R7C2` where there are no sheets.
@@ -110,6 +151,7 @@ def choose_rows(table: Table, places: Sequence[int]) -> Table:
             unit=column.unit,
             kinds=[column.kinds[at] for at in places] if column.kinds is not None else None,
             formats=[column.formats[at] for at in places] if column.formats is not None else None,
+            time_format=column.time_format,
         )
         for column in table.columns
     )

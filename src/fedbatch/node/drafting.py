@@ -1,11 +1,14 @@
 """Drafts of mapping and agreement files: filled in as far as evidence goes, the rest as questions."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from fedbatch.errors import ConflictError, expectation
+from fedbatch.mapping.series import is_series
 from fedbatch.mapping.suggest import ColumnProposal, TableProposal, propose
+from fedbatch.mapping.suggest_long import LongProposal, TagProposal, propose_long
 from fedbatch.mapping.tables import Table
 from fedbatch.node.home import Home
 from fedbatch.node.importing import layout_of, load_mappings
@@ -22,9 +25,20 @@ _MAPPING_HEAD = """\
 # Then `fedbatch map check` and `fedbatch map confirm` with this file.
 source: {name}
 version: 1
-shape: row_a_batch   # or wide (rows by time or sample), or long (tag, time, value)
+shape: {shape}
 decimal_mark: {mark}
 zone: {zone}
+"""
+_ROWS = "row_a_batch   # or wide (rows by time or sample), or long (tag, time, value)"
+_LONG = "long   # or row_a_batch, or wide (rows by time or sample)"
+_TAGS = """\
+  # A rule for each tag. `model` says how the source samples: raw, as_archived, interpolated or
+  # averaged. That it is as_archived is assumed here: whoever set the source up knows. Then state
+  # dead_band and longest_interval (PT1H: a value at least every hour) too: gaps are judged by it.
+"""
+_OWNER = """\
+# open: no column says which batch or piece of equipment a row is of. One of all rows is stated so:
+# constants: [{field: equipment, text: BR201}]
 """
 _AGREEMENT_HEAD = """\
 # A draft of a data agreement. Everything here is data that both sign; check every line.
@@ -79,15 +93,53 @@ def draft_mapping(
     proposal = propose(table, home.dictionary, home.units)
     mark = _quoted(proposal.decimal_mark) if proposal.decimal_mark else '"?"   # "." or ","'
     zone_text = zone or '"?"   # the zone of its times, such as Europe/Zurich'
-    head = _MAPPING_HEAD.format(path=path.name, name=name, mark=mark, zone=zone_text)
-    lines = [head + _format_lines(proposal) + _layout_lines(table, layout) + "rules:"]
-    lines += [_rule_lines(item) for item in proposal.columns]
-    return "\n".join(lines) + "\n", _open_count(proposal, zone)
+    long = propose_long(table, proposal, home.dictionary, home.units)
+    shape = _ROWS if long is None else _LONG
+    head = _MAPPING_HEAD.format(path=path.name, name=name, mark=mark, zone=zone_text, shape=shape)
+    if long is not None and not long.is_owned:
+        head += _OWNER
+    columns = proposal.columns if long is None else long.columns
+    lines = [
+        head + _format_lines(proposal) + _layout_lines(table, layout) + "rules:",
+        *map(_rule_lines, columns),
+    ]
+    if long is not None:
+        lines += _tag_lines(long)
+    return "\n".join(lines) + "\n", _open_count(proposal, long, zone)
 
 
-def _open_count(proposal: TableProposal, zone: str | None) -> int:
-    asked = sum(1 for item in proposal.columns if item.question)
+def _open_count(proposal: TableProposal, long: LongProposal | None, zone: str | None) -> int:
+    columns = proposal.columns if long is None else long.columns
+    asked = sum(1 for item in columns if item.question)
+    if long is not None:
+        asked += sum(1 for item in long.tags if item.question) + (not long.is_owned)
     return asked + (not proposal.decimal_mark) + (zone is None)
+
+
+def _tag_lines(long: LongProposal) -> list[str]:
+    """A rule for each tag that is listed, and how many are not."""
+    lines = [_TAGS.rstrip("\n"), *map(_tag_line, long.tags)]
+    if long.more_tags:
+        lines.append(
+            f"  # … and {long.more_tags} more tags in {long.more_rows} rows: what has no rule is "
+            "held back (tag.unmapped)."
+        )
+    return lines
+
+
+def _tag_line(item: TagProposal) -> str:
+    series = "series: {model: as_archived}"
+    named = [("raw_unit", item.raw_unit), ("unit", item.unit)]
+    parts = [
+        f"tag: {_quoted(item.tag)}",
+        f"open: {_quoted(item.question)}" if item.question else f"term: {item.term}",
+        f"role: {item.role}",
+        *(f"{name}: {_quoted(text)}" for name, text in named if text),
+        *([] if item.question else [series]),
+    ]
+    rows = f"{item.rows:,} row{'s' if item.rows != 1 else ''}"
+    remarks = [rows, item.evidence, f"with a term: {series}" if item.question else ""]
+    return f"  - {{{', '.join(parts)}}}   # {'; '.join(filter(None, remarks))}"
 
 
 def _format_lines(proposal: TableProposal) -> str:
@@ -152,7 +204,7 @@ def draft_agreement(home: Home, partner: Partner, *, own_role: str, id_: str) ->
         cmo=home.settings.party if own_role == "CMO" else partner.party,
         today=home.clock.now()[:10],
     )
-    return head + _parameters(load_mappings(home)) + _rights()
+    return head + _agreed(load_mappings(home))
 
 
 def draft_alone(home: Home, maker: str, *, id_: str) -> str:
@@ -171,7 +223,11 @@ def draft_alone(home: Home, maker: str, *, id_: str) -> str:
         cmo=home.settings.party,
         today=home.clock.now()[:10],
     )
-    return head + _parameters(load_mappings(home)) + _rights()
+    return head + _agreed(load_mappings(home))
+
+
+def _agreed(mappings: list[Mapping]) -> str:
+    return _parameters(mappings) + _rights(mappings)
 
 
 def _parameters(mappings: list[Mapping]) -> str:
@@ -203,8 +259,10 @@ def _parameter(rule: MappingRule) -> str:
     return f"  - {{{', '.join(parts)}}}"
 
 
-def _rights() -> str:
-    types = ("product", "batch", "step", "lot", "transformation", "sample", "result", "finding")
+def _rights(mappings: Iterable[Mapping]) -> str:
+    types = ["product", "batch", "step", "lot", "transformation", "sample", "result", "finding"]
+    if any(is_series(mapping) for mapping in mappings):
+        types.insert(-1, "series")
     lines = ["rights:                          # what may cross; the default is nothing"]
     lines += [f"  - {{record_type: {name}}}" for name in types]
     return "\n".join(lines) + "\n"

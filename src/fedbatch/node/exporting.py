@@ -59,9 +59,20 @@ def export_table(rows: Rows, path: Path, title: str) -> None:
     write_durably(path, writer(rows, title))
 
 
-def export_series(home: Home, batch: str, path: Path, *, codes: Sequence[str] = ()) -> int:
-    """Write a batch's series; how many rows that was. Parquet keeps decimals and units."""
-    table = series_table(home, batch, codes=codes)
+def export_series(
+    home: Home,
+    batch: str,
+    path: Path,
+    *,
+    codes: Sequence[str] = (),
+    agreement: str | None = None,
+) -> int:
+    """Write a batch's series; how many rows that was. Parquet keeps decimals and units.
+
+    Raises:
+        InputError: as `series_table`.
+    """
+    table = series_table(home, batch, codes=codes, agreement=agreement)
     if path.suffix.lower() == ".parquet":
         sink = pa.BufferOutputStream()
         parquet.write_table(table, sink, compression="zstd", store_decimal_as_integer=True)

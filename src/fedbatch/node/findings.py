@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from fedbatch.errors import InputError, expectation
+from fedbatch.mapping.series import is_series
 from fedbatch.node.home import Home, zone_named
 from fedbatch.node.importing import load_mappings
 from fedbatch.node.reading import batch_numbers
@@ -18,7 +19,7 @@ from fedbatch.node.series import (
     reckon_held,
     sealed_until,
 )
-from fedbatch.ports import JournalHead, KnownAgreement
+from fedbatch.ports import ImportRow, JournalHead, KnownAgreement
 from fedbatch.rules.facts import Batches, Facts
 from fedbatch.rules.judgement import judge_all, judge_series
 from fedbatch.rules.series import SeriesFacts
@@ -34,7 +35,7 @@ from fedbatch.standard.values import named_key
 from fedbatch.store.journal import text_key
 from fedbatch.store.views import RESULT_COLUMNS
 
-__all__ = ["FindingRow", "agreement_findings", "name_findings", "read_findings"]
+__all__ = ["FindingRow", "agreement_findings", "held_rows", "name_findings", "read_findings"]
 
 
 _PSEUDONYM = re.compile(r"\b[es]-[0-9a-f]{24}\b")
@@ -193,21 +194,44 @@ def _number_of(
     return " / ".join(item.value for item in record.identifiers) or key
 
 
-def _taken_in(home: Home) -> list[FindingRow]:
-    """What the newest import of each file found, at the party that took it in; held items apart.
+def _newest_imports(home: Home) -> list[ImportRow]:
+    """The newest import of each file; of one that is read on as it grows, each part was read once."""
+    return [
+        *{
+            (row.mapping, row.file) if row.sha256 else row.id: row for row in home.journal.imports()
+        }.values()
+    ]
 
-    Of a file that is read on as it grows, each part was read once: all that they found counts.
+
+def held_rows(home: Home) -> list[Finding]:
+    """What holds rows of files back, of which nothing is an item that somebody could decide.
+
+    They come in with a file in which they are right, or under another mapping.
     """
-    newest = {
-        (row.mapping, row.file) if row.sha256 else row.id: row for row in home.journal.imports()
-    }
-    found = (
-        msgspec.json.decode(item, type=Finding) for row in newest.values() for item in row.findings
-    )
+    items = {bytes(item.finding) for item in home.journal.held(only_open=False)}
+    of_series = {item.source for item in load_mappings(home) if is_series(item)}
+    found = []
+    for row in _newest_imports(home):
+        for content in row.findings:
+            item = msgspec.json.decode(content, type=Finding)
+            if item.effect != "held_back" or bytes(content) in items:
+                continue
+            if item.rule.startswith(_OF_FILES) or row.mapping in of_series:
+                found.append(item)
+    return found
+
+
+def _taken_in(home: Home) -> list[FindingRow]:
+    """What the newest import of each file found, at the party that took it in; held items apart."""
+    found = [
+        item
+        for row in _newest_imports(home)
+        for item in (msgspec.json.decode(content, type=Finding) for content in row.findings)
+        if item.effect == "none"
+    ]
     return [
         FindingRow(agreement="", origin="import", batch="", parameter="", finding=item)
-        for item in found
-        if item.effect == "none" or item.rule.startswith(_OF_FILES)
+        for item in (*found, *held_rows(home))
     ]
 
 

@@ -1,11 +1,14 @@
 """Following sources: growing files are read on, others taken in again once they have changed."""
 
+import dataclasses
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fedbatch.errors import FedbatchError, InputError
-from fedbatch.mapping.matching import fingerprint, mapping_fingerprint
+from fedbatch.mapping.matching import fits
 from fedbatch.mapping.series import extract_series, is_series
 from fedbatch.node.home import Home
 from fedbatch.node.importing import (
@@ -13,20 +16,24 @@ from fedbatch.node.importing import (
     held_back,
     import_file,
     layout_of,
-    load_mappings,
+    mappings_named,
     tells_units,
 )
-from fedbatch.node.posting import share
+from fedbatch.node.posting import Sharer
 from fedbatch.ports import AuditNote, Followed, ImportRow, Person
-from fedbatch.services.checking import repeated_points
+from fedbatch.services.checking import live_findings
 from fedbatch.services.intake import IntakeReport, entries_of
-from fedbatch.services.live import seal, take_live
-from fedbatch.sources.tabular import Reading, read_part
+from fedbatch.services.live import LiveIntake, seal
+from fedbatch.sources.tabular import Part, Reading, read_part
 from fedbatch.standard import canonical
-from fedbatch.standard.findings import Finding
+from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.mappings import Mapping
+from fedbatch.standard.rulebook import finding
 
 __all__ = ["Follower", "Turn"]
+
+# A source whose clock is wrong is so at every look.
+_OF_CLOCKS = frozenset({"clock.skew", "time.future"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,33 +48,69 @@ class Turn:
     disputes: list[Finding] = field(default_factory=list)
 
 
+def _state_of(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        raise InputError("a file", where=path.name, found="nothing", code="file.missing") from error
+
+
+def _replaced(path: Path, known: Followed) -> list[Finding]:
+    """That a file is not the one that was followed."""
+    return [
+        finding(
+            "file.replaced",
+            Place(file=path.name),
+            found="another file of its name",
+            expected=f"the one that was read up to byte {known.offset:,}",
+            advice="It is read from its start. What the one before had more than was read is not seen.",
+        )
+    ]
+
+
 class Follower:
     """Sources that are looked at again and again; what was taken in is kept in the journal."""
 
-    def __init__(self, home: Home, paths: Sequence[Path], person: Person, *, shares: bool) -> None:
+    def __init__(
+        self,
+        home: Home,
+        paths: Sequence[Path],
+        person: Person,
+        *,
+        shares: bool,
+        mapping_name: str | None = None,
+    ) -> None:
         self.home, self.paths, self.person, self.shares = home, paths, person, shares
+        self._mapping_name = mapping_name
         self._seen: dict[Path, tuple[int, int]] = {}
-        self._mappings: list[Mapping] = load_mappings(home)
+        self._mappings = mappings_named(home, mapping_name)
         self._live: dict[Path, Mapping | None] = {}
         self._noted: set[str] = set()
         self._tags_of_units: dict[Path, list[str]] = {}
+        self._live_intake = LiveIntake(home.journal, home.journal_objects)
+        self._ahead: set[tuple[str, ...]] = set()
+        self._sharers: dict[str, Sharer] = {}
 
     def learn(self) -> None:
         """Read the confirmed mappings again."""
-        self._mappings = load_mappings(self.home)
+        self._mappings = mappings_named(self.home, self._mapping_name)
         self._live.clear()
 
     def turn(self) -> Turn:
         """Look once: take in what is new, seal what is complete, share where that was asked for."""
         turn = Turn()
-        for path in self._files():
+        files = self._files()
+        for path in self._gone(files):
+            turn.refused[path.name] = "It was followed, and is not there any more. [file.missing]"
+        for path in files:
             try:
                 self._take(path, turn)
             except InputError as error:
                 # A file being written, or one nobody has mapped yet, holds no other up.
                 turn.refused[path.name] = f"{error} [{error.code}]"
-        if turn.points:
+        if turn.points and self._live_intake.is_due():
             turn.sealed = self.seal()
+            self._live_intake.note_sealed()
         if self.shares:
             turn.posted = self._share(turn)
         return turn
@@ -87,8 +130,14 @@ class Follower:
                 found.append(path)
         return found
 
+    def _gone(self, files: Sequence[Path]) -> list[Path]:
+        """What was named, or followed line by line, and cannot be found."""
+        followed = [path for path, mapping in self._live.items() if mapping is not None]
+        named = [path for path in self.paths if not path.exists()]
+        return sorted({*followed, *named} - {*files})
+
     def _take(self, path: Path, turn: Turn) -> None:
-        now, state = self.home.clock.now(), path.stat()
+        now, state = self.home.clock.now(), _state_of(path)
         looked = (state.st_size, state.st_mtime_ns)
         if self._seen.get(path) == looked:
             for source in self._tags_of_units.get(path, ()):
@@ -97,7 +146,7 @@ class Follower:
         mapping = self._live_mapping(path)
         if mapping is None:
             self._seen[path] = looked
-            reports = import_file(self.home, path, self.person)
+            reports = import_file(self.home, path, self.person, mapping_name=self._mapping_name)
             taken = {report.mapping for report in reports}
             self._tags_of_units[path] = [
                 item.source for item in self._mappings if item.source in taken and tells_units(item)
@@ -125,16 +174,28 @@ class Follower:
         return self._live[path]
 
     def _find_live_mapping(self, path: Path) -> Mapping | None:
+        """The mapping of a growing file that has a file's headers, or None.
+
+        Raises:
+            InputError: several have, and which of them is meant a person says.
+        """
+        found: list[Mapping] = []
         for mapping in self._mappings:
-            if not is_series(mapping) or mapping.precedence != "live":
-                continue
-            try:
-                reading, _, _ = read_part(path, 0, layout_of(mapping.layout))
-            except InputError:
-                continue
-            if fingerprint(reading.tables[0]) == mapping_fingerprint(mapping):
-                return mapping
-        return None
+            if is_series(mapping) and mapping.precedence == "live":
+                with suppress(InputError):
+                    part = read_part(path, layout_of(mapping.layout))
+                    if fits(part.reading.tables[0], mapping):
+                        found.append(mapping)
+        if len(found) > 1:
+            names = [mapping.source for mapping in found]
+            raise InputError(
+                "one mapping for the file's headers",
+                where=path.name,
+                found=", ".join(names),
+                advice=f"Name one of them: `fedbatch import --follow --mapping {names[0]}`.",
+                code="import.which_mapping",
+            )
+        return found[0] if found else None
 
     def _read_in_turn(self, path: Path, mapping: Mapping) -> IntakeReport | None:
         with self.home.taking():
@@ -144,31 +205,67 @@ class Follower:
         """Take in what a file has grown by; None where that is nothing."""
         home, name = self.home, str(path.resolve())
         known = home.journal.followed(name)
-        start = known.offset if known is not None else 0
-        reading, offset, header = read_part(path, start, layout_of(mapping.layout))
-        if known is not None and header != known.header_sha256:
-            raise InputError(
-                "the header it had before", where=path.name, found="another", code="file.header"
-            )
-        if offset == start or not (reading.tables[0].rows or held_back(reading.findings)):
+        part, mapping = self._part(path, mapping, known)
+        start = 0 if known is None or part.is_other else known.offset
+        table = part.reading.tables[0]
+        if part.offset == start or not (table.rows or held_back(part.reading.findings)):
             return None
-        followed = Followed(path=name, offset=offset, header_sha256=header)
-        return self._take_part(reading, mapping, followed)
+        followed = Followed(
+            path=name,
+            source=mapping.source,
+            offset=part.offset,
+            rows=part.rows,
+            header_sha256=part.header_sha256,
+            seen_sha256=part.seen_sha256,
+        )
+        replaced = _replaced(path, known) if known is not None and part.is_other else []
+        return self._take_part(part.reading, mapping, followed, replaced)
 
-    def _take_part(self, reading: Reading, mapping: Mapping, followed: Followed) -> IntakeReport:
+    def _part(self, path: Path, mapping: Mapping, known: Followed | None) -> tuple[Part, Mapping]:
+        """What a file has more, and the mapping for it: a file of another header may want another."""
+        layout = layout_of(mapping.layout)
+        if known is None:
+            return read_part(path, layout), mapping
+        part = read_part(path, layout, offset=known.offset, rows=known.rows, seen=known.seen_sha256)
+        if part.header_sha256 == known.header_sha256:
+            return part, mapping
+        other = self._find_live_mapping(path)
+        if other is None:
+            raise InputError(
+                "the header it had before",
+                where=path.name,
+                found="another, for which no mapping of a growing file is confirmed",
+                code="file.header",
+            )
+        self._live[path] = other
+        part = read_part(path, layout_of(other.layout))
+        return dataclasses.replace(part, is_other=True), other
+
+    def _take_part(
+        self,
+        reading: Reading,
+        mapping: Mapping,
+        followed: Followed,
+        replaced: Sequence[Finding],
+    ) -> IntakeReport:
         home = self.home
         intake = home.intake(self.person)
         found = extract_series(reading.tables[0], reading.file, mapping, home.ground(mapping))
-        entries, points = take_live(found.drafts, intake, mapping.source)
+        told = self._live_intake.take(found.drafts, reading.file, intake, mapping.source)
+        entries = told.entries
         if found.rest.drafts:
             # Batches and products that the source names beside its points.
             entries = [*entries_of(found.rest, reading.file, mapping, intake), *entries]
-        report = IntakeReport(file=reading.file.name, mapping=mapping.source, points=points)
+        report = IntakeReport(file=reading.file.name, mapping=mapping.source, points=told.points)
+        report.points_unchanged = told.unchanged
         report.rows_held_back = len(held_back(reading.findings)) + found.rows_held_back
+        checked = live_findings(found.drafts, reading.file, home.clock.now())
         report.findings = [
+            *replaced,
             *held_back(reading.findings),
             *found.rest.findings,
-            *repeated_points(found.drafts, reading.file),
+            *self._not_said_before(checked),
+            *told.findings,
         ]
         imported = self._import_row(reading, mapping, report.findings) if report.findings else None
         home.journal.append(
@@ -179,6 +276,17 @@ class Follower:
         )
         self._noted.add(followed.path)
         return report
+
+    def _not_said_before(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Without what a source's clock was found to be at the look before too."""
+        ahead = {
+            (item.rule, item.where.file, *item.where.key): item
+            for item in findings
+            if item.rule in _OF_CLOCKS
+        }
+        said, self._ahead = self._ahead, set(ahead)
+        fresh = [item for name, item in ahead.items() if name not in said]
+        return [*fresh, *(item for item in findings if item.rule not in _OF_CLOCKS)]
 
     def _note(self, reading: Reading) -> AuditNote:
         """That a file is followed from here on: one act, however often it is looked at."""
@@ -222,7 +330,9 @@ class Follower:
         posted = 0
         for known in self.home.node.agreements():
             try:
-                shared = share(self.home, known, self.person, dry_run=False)
+                if known.agreement not in self._sharers:
+                    self._sharers[known.agreement] = Sharer(self.home, known, self.person)
+                shared = self._sharers[known.agreement].share()
                 posted += shared.posted
                 turn.disputes += shared.plan.findings
             except FedbatchError as error:

@@ -1,19 +1,15 @@
 """Files into the journal: find the mapping, read, extract, take in."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from fedbatch.errors import InputError, StoreError
 from fedbatch.mapping.extract import extract
-from fedbatch.mapping.matching import (
-    difference,
-    fingerprint,
-    layout_findings,
-    mapping_fingerprint,
-)
+from fedbatch.mapping.matching import difference, fits, layout_findings, mapping_fingerprint
 from fedbatch.mapping.series import extract_series, is_series
 from fedbatch.mapping.tables import Table
 from fedbatch.node.home import Home
@@ -22,20 +18,24 @@ from fedbatch.ports import AuditNote, Person
 from fedbatch.services.checking import series_findings, source_findings
 from fedbatch.services.intake import IntakeReport, take_in, write_journal_entry
 from fedbatch.services.mappings import check_mapping
-from fedbatch.services.series_intake import take_in_points
+from fedbatch.services.series_intake import held_points, take_in_points
 from fedbatch.services.side_by_side import side_by_side
 from fedbatch.sources.tabular import Layout, Reading, read_columns, read_file
 from fedbatch.standard.findings import Finding
-from fedbatch.standard.mappings import Mapping, TableLayout
+from fedbatch.standard.mappings import Mapping, RowFilter, TableLayout
 from fedbatch.standard.values import Correction
 
 __all__ = [
+    "Fit",
     "confirm_mapping",
     "find_files",
     "held_back",
     "import_file",
     "layout_of",
     "load_mappings",
+    "mappings_named",
+    "read_as",
+    "take_points",
     "tells_units",
     "told_untaken",
 ]
@@ -77,10 +77,24 @@ def load_mappings(home: Home) -> list[Mapping]:
     return [msgspec.json.decode(bytes(entry.data), type=Mapping) for entry in entries]
 
 
+def mappings_named(home: Home, name: str | None) -> list[Mapping]:
+    """The confirmed mappings, or the one of a source.
+
+    Raises:
+        InputError: none of that source.
+    """
+    mappings = [item for item in load_mappings(home) if name in {None, item.source}]
+    if name is not None and not mappings:
+        raise InputError("a confirmed mapping", where="--mapping", found=name)
+    return mappings
+
+
 def confirm_mapping(
     home: Home, mapping: Mapping, person: Person, *, dry_run: bool = False
 ) -> Mapping:
     """Put a mapping in force under a person's name; the version after the one in force.
+
+    One that says what the one in force says leaves that in force.
 
     Raises:
         InputError: it is not complete; every fault is named.
@@ -114,7 +128,10 @@ def confirm_mapping(
         by=person.person,
         version=confirmed.version,
     )
-    if not dry_run and (head is None or head.digest != entry.digest):
+    if head is not None and head.digest == entry.digest:
+        before = home.journal.read(head.index)
+        return msgspec.json.decode(bytes(before.data), type=Mapping)
+    if not dry_run:
         detail = f"{mapping.source} version {confirmed.version}"
         home.journal.append(
             [entry], AuditNote(act="confirm mapping", by=person.person, time=now, detail=detail)
@@ -127,55 +144,107 @@ def layout_of(layout: TableLayout) -> Layout:
     return Layout(**msgspec.structs.asdict(layout))
 
 
-def _read_points(
-    path: Path, mappings: Sequence[Mapping]
-) -> tuple[Reading, list[tuple[Table, Mapping]]] | None:
-    """A file of points in columns, if a mapping of series fits its headers and it is plain enough."""
-    for mapping in mappings:
-        if not is_series(mapping) or path.suffix.lower() not in _IN_COLUMNS:
-            continue
-        try:
-            reading = read_columns(path, layout_of(mapping.layout))
-        except InputError:
-            continue
-        if reading is None:
-            continue
-        table = reading.tables[0]
-        if mapping_fingerprint(mapping) == fingerprint(table):
-            return reading, [(table, mapping)]
-    return None
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A table of a file, as it was read, and a mapping that its headers are those of."""
+
+    reading: Reading
+    table: Table
+    mapping: Mapping
 
 
-def _read_fitting(
-    path: Path, mappings: Sequence[Mapping]
-) -> tuple[Reading, list[tuple[Table, Mapping]]]:
-    """Read a file under each layout that a mapping names, until one's headers fit."""
-    points = _read_points(path, mappings)
-    if points is not None:
-        return points
-    # What a mapping states comes first: then nothing of it has to be found out and reported.
-    layouts = list(dict.fromkeys([*(item.layout for item in mappings), TableLayout()]))
-    seen: list[tuple[Reading, TableLayout]] = []
+def _read_fitting(path: Path, mappings: Sequence[Mapping]) -> list[Fit]:
+    """Read a file under each layout that a mapping names, until one's headers fit.
+
+    Other mappings of the same headers are tried then, under their own layouts.
+    """
+    seen: list[Reading] = []
     problem: InputError | None = None
-    for layout in layouts:
+    # What a mapping states comes first: then nothing of it has to be found out and reported.
+    points_first = sorted(mappings, key=lambda item: not is_series(item))
+    for layout in dict.fromkeys([*(item.layout for item in points_first), TableLayout()]):
+        is_open = layout == TableLayout()
+        meant = [item for item in mappings if is_open or item.layout == layout]
         try:
-            reading = read_file(path, layout_of(layout))
+            reading, found = _fits_at(path, layout, meant)
         except InputError as error:
             problem = problem or error
             continue
-        seen.append((reading, layout))
-        fitting = [
-            (table, mapping)
-            for table in reading.tables
-            for mapping in mappings
-            if mapping_fingerprint(mapping) == fingerprint(table)
-            and (mapping.layout == layout or layout == TableLayout())
-        ]
-        if fitting:
-            return reading, fitting
+        seen.append(reading)
+        if found:
+            return [*found, *_further(path, found, [m for m in mappings if m not in meant])]
     if not seen:
         raise problem or InputError("a table", where=path.name, found="none")
-    raise _no_mapping(path, seen[0][0], mappings)
+    raise _no_mapping(path, seen[0], mappings)
+
+
+def _fits_at(
+    path: Path, layout: TableLayout, mappings: Sequence[Mapping]
+) -> tuple[Reading, list[Fit]]:
+    """The file under one layout, in columns where it is one of points and plain enough."""
+    if path.suffix.lower() in _IN_COLUMNS and any(map(is_series, mappings)):
+        reading = read_columns(path, layout_of(layout))
+        found = _fits_in(reading, mappings) if reading is not None else []
+        if reading is not None and any(is_series(fit.mapping) for fit in found):
+            return reading, found
+    reading = read_file(path, layout_of(layout))
+    return reading, _fits_in(reading, mappings)
+
+
+def _fits_in(reading: Reading, mappings: Sequence[Mapping]) -> list[Fit]:
+    return [
+        Fit(reading, table, mapping)
+        for table in reading.tables
+        for mapping in mappings
+        if fits(table, mapping)
+    ]
+
+
+def _further(path: Path, found: Sequence[Fit], mappings: Sequence[Mapping]) -> list[Fit]:
+    """What fits under other layouts, of the mappings that have the headers of one that fits."""
+    known = {mapping_fingerprint(fit.mapping) for fit in found}
+    more: list[Fit] = []
+    for mapping in mappings:
+        if mapping_fingerprint(mapping) in known:
+            with suppress(InputError):
+                more += _fits_at(path, mapping.layout, [mapping])[1]
+    return more
+
+
+def _without_live(found: Sequence[Fit]) -> list[Fit]:
+    """What fits, without live mappings beside which one reads the same as a file."""
+    series = {
+        _rows_read(f) for f in found if is_series(f.mapping) and f.mapping.precedence == "file"
+    }
+    return [f for f in found if f.mapping.precedence == "file" or _rows_read(f) not in series]
+
+
+def _rows_read(fit: Fit) -> tuple[str, tuple[RowFilter, ...]]:
+    """Which rows of a file a mapping would read."""
+    return fit.table.sheet, fit.mapping.only
+
+
+def _check_one_each(path: Path, found: Sequence[Fit]) -> None:
+    """Refuse what two mappings would read alike: which of them is meant, a person says."""
+    for rows in dict.fromkeys(map(_rows_read, found)):
+        names = [fit.mapping.source for fit in found if _rows_read(fit) == rows]
+        if len(names) > 1:
+            raise InputError(
+                "one mapping for the file's headers",
+                where=path.name,
+                found=", ".join(names),
+                advice=f"Name one of them: `fedbatch import {path.name} --mapping {names[0]}`.",
+                code="import.which_mapping",
+            )
+
+
+def read_as(path: Path, mapping: Mapping) -> list[Fit]:
+    """The tables of a file that a mapping fits.
+
+    Raises:
+        InputError: unreadable, or no table of it has the mapping's columns.
+    """
+    return _read_fitting(path, [mapping])
 
 
 def _no_mapping(path: Path, reading: Reading, mappings: Sequence[Mapping]) -> InputError:
@@ -233,22 +302,12 @@ def _import_file(
 ) -> Iterator[IntakeReport]:
     # Before it is read: what it says may be another a moment later.
     looked_at = home.clock.now()
-    mappings = [item for item in load_mappings(home) if mapping_name in {None, item.source}]
-    if mapping_name is not None and not mappings:
-        raise InputError("a confirmed mapping", where="--mapping", found=mapping_name)
-    reading, fitting = _read_fitting(path, mappings)
-    unfiltered = [mapping for _, mapping in fitting if not mapping.only]
-    if len(unfiltered) > 1:
-        names = ", ".join(mapping.source for _, mapping in fitting)
-        raise InputError(
-            "one mapping for the file",
-            where=path.name,
-            found=names,
-            advice="Name one with --mapping.",
-            code="import.which_mapping",
-        )
+    mappings = mappings_named(home, mapping_name)
+    fitting = _without_live(_read_fitting(path, mappings))
+    _check_one_each(path, fitting)
     with home.taking():
-        if home.journal_objects.write(path.read_bytes()) != reading.file.sha256:
+        read = {fit.reading.file.sha256 for fit in fitting}
+        if read != {home.journal_objects.write(path.read_bytes())}:
             raise InputError(
                 "a file that stays as it is while it is read",
                 where=path.name,
@@ -256,11 +315,11 @@ def _import_file(
                 advice="Import it again when whoever writes it has finished.",
                 code="file.changed",
             )
-        for table, mapping in fitting:
-            yield _take_table(home, reading, table, mapping, person, reason)
-    for _, mapping in fitting:
-        if tells_units(mapping):
-            home.journal.hear(mapping.source, looked_at)
+        for fit in fitting:
+            yield _take_table(home, fit, person, reason)
+    for fit in fitting:
+        if tells_units(fit.mapping):
+            home.journal.hear(fit.mapping.source, looked_at)
 
 
 @contextmanager
@@ -280,11 +339,10 @@ def told_untaken(what: str, reports: Sequence[IntakeReport] = ()) -> Iterator[No
         raise StoreError(f"{error} {told}.", code=error.code) from error
 
 
-def _take_table(
-    home: Home, reading: Reading, table: Table, mapping: Mapping, person: Person, reason: str
-) -> IntakeReport:
+def _take_table(home: Home, fit: Fit, person: Person, reason: str) -> IntakeReport:
+    reading, table, mapping = fit.reading, fit.table, fit.mapping
     if is_series(mapping):
-        return _take_points(home, reading, table, mapping, person, reason)
+        return take_points(home, fit, person, reason)
     extraction = extract(table, reading.file, mapping, home.ground(mapping))
     findings = [*layout_findings(reading.findings, table, mapping)]
     findings += source_findings(table, reading.file, mapping, extraction, home.clock.now())
@@ -304,12 +362,12 @@ def held_back(findings: Iterable[Finding]) -> list[Finding]:
     return [item for item in findings if item.effect == "held_back"]
 
 
-def _take_points(
-    home: Home, reading: Reading, table: Table, mapping: Mapping, person: Person, reason: str
-) -> IntakeReport:
+def take_points(home: Home, fit: Fit, person: Person, reason: str) -> IntakeReport:
     """Series of one table: segments first, durable, then the entries that name them."""
+    reading, table, mapping = fit.reading, fit.table, fit.mapping
     found = extract_series(table, reading.file, mapping, home.ground(mapping), side_by_side)
     found.rest.findings += series_findings(found.drafts, reading.file, home.clock.now())
+    found.rest.held += held_points(found.held_of, reading.file, mapping)
     intake = home.intake(person)
     told = take_in_points(found.drafts, reading.file, mapping, intake, home.journal_objects, reason)
     report = take_in(

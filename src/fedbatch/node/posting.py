@@ -12,18 +12,20 @@ from fedbatch.ports import AuditNote, KnownAgreement, Person
 from fedbatch.services.agreements import place_of, posting_allowed
 from fedbatch.services.posting import entry_id, head_signer
 from fedbatch.services.rebuilding import REBUILT
-from fedbatch.services.sharing import SharePlan, Sharing, plan
+from fedbatch.services.sharing import Planning, SharePlan, Sharing
 from fedbatch.services.transcribed import read_transcribed
 from fedbatch.standard import records
 from fedbatch.standard.envelope import read_entry
 from fedbatch.standard.values import ValueStatus
 
-__all__ = ["Shared", "journal_status", "post_plan", "share"]
+__all__ = ["Shared", "Sharer", "journal_status", "post_plan", "share"]
 
 # Appended in groups, so that a long sharing shows progress and holds the lock briefly.
 GROUP = 4096
 # The setting that says how far the journal's live points were looked through.
 POINTS_FROM = "points_from"
+# Approvals, decisions and rights that begin or end at a time wait no longer than this.
+WHOLE_EVERY_S = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,10 @@ def make_plan(home: Home, known: KnownAgreement) -> SharePlan:
     Raises:
         RefusedError: the agreement is not in force.
     """
+    return _planning(home, known, _points_from(home, known.agreement)).run()
+
+
+def _planning(home: Home, known: KnownAgreement, points_from: int) -> Planning:
     store = home.ledgers(known.agreement)
     body = posting_allowed(store, home.clock)
     own = store.ledgers()[0]
@@ -125,10 +131,10 @@ def make_plan(home: Home, known: KnownAgreement) -> SharePlan:
         transcribed=read_transcribed(store, home.settings.party),
         live_range=lambda series: _live_range(home, known, own.ledger, series),
         derived=derive_all(home, known, body),
-        points_from=_points_from(home, known.agreement),
+        points_from=points_from,
         files=whole_files(home) if grants_files(body) else (),
     )
-    return plan(sharing)
+    return Planning(sharing)
 
 
 def post_plan(
@@ -151,7 +157,7 @@ def post_plan(
             objects.write(home.journal_objects.read(sha256))
     for content in made.segments.values():
         objects.write(content)
-    reached = {POINTS_FROM: str(made.points_to).encode()}
+    reached = {POINTS_FROM: str(_reached(made)).encode()}
     for start in range(0, len(entries), GROUP):
         group = entries[start : start + GROUP]
         is_last = start + GROUP >= len(entries)
@@ -171,6 +177,11 @@ def post_plan(
     return len(entries)
 
 
+def _reached(made: SharePlan) -> int:
+    """From where the journal's live points are looked through next."""
+    return made.points_to if made.post.points else made.points_waiting
+
+
 def share(
     home: Home,
     known: KnownAgreement,
@@ -185,3 +196,59 @@ def share(
     with home.sharing(known.agreement):
         made = make_plan(home, known)
         return Shared(plan=made, posted=post_plan(home, known, made, person, report))
+
+
+class Sharer:
+    """Shares under one agreement again and again, as sources are followed.
+
+    All of the journal is looked through where it has a new record, where an agreement changed, and
+    every minute; in between its live points alone.
+    """
+
+    def __init__(self, home: Home, known: KnownAgreement, person: Person) -> None:
+        self._home, self._known, self._person = home, known, person
+        self._planning: Planning | None = None
+        self._state: tuple[object, ...] = ()
+        self._looked_at = 0.0
+        self._points_from = 0
+
+    def share(self) -> Shared:
+        """Post what the agreement allows.
+
+        Raises:
+            RefusedError: the agreement is not in force.
+        """
+        home, known = self._home, self._known
+        with home.sharing(known.agreement):
+            store = home.ledgers(known.agreement)
+            posting_allowed(store, home.clock)
+            stored = _points_from(home, known.agreement)
+            points_from = max(self._points_from, stored)
+            made, is_whole = self._plan(points_from)
+            posted = 0
+            if is_whole or made.post.entries:
+                posted = post_plan(home, known, made, self._person)
+            self._points_from = _reached(made)
+            if is_whole and not posted and self._points_from > stored:
+                store.keep_setting(POINTS_FROM, str(self._points_from).encode())
+        return Shared(plan=made, posted=posted)
+
+    def _plan(self, points_from: int) -> tuple[SharePlan, bool]:
+        """A plan, and whether it is of all the journal."""
+        home, known = self._home, self._known
+        now, state = home.clock.seconds(), self._what_counts()
+        is_fresh = state == self._state and 0 <= now - self._looked_at < WHOLE_EVERY_S
+        if self._planning is not None and is_fresh:
+            store = home.ledgers(known.agreement)
+            series = store.heads(store.ledgers()[0].ledger, ("series",))
+            return self._planning.run_live(series, points_from), False
+        self._planning = _planning(home, known, points_from)
+        self._state, self._looked_at = state, now
+        return self._planning.run(), True
+
+    def _what_counts(self) -> tuple[object, ...]:
+        """What another look at all of the journal would be for."""
+        home = self._home
+        own = home.ledgers(self._known.agreement).ledgers()[0]
+        bodies = ((body.id, body.version) for body in home.active_bodies())
+        return (home.journal.newest_record(), own.ledger, *bodies)

@@ -91,13 +91,20 @@ class Reader:
         columns["value"] = [_plain(row) for row in rows]
         return pa.table(columns)
 
-    def series(self, batch: str, *, codes: tuple[str, ...] = ()) -> pa.Table:
-        """A batch's series: `time` (µs, UTC) and a column `<code>.<role>` each, as exact decimals.
+    def series(
+        self, batch: str, *, codes: tuple[str, ...] = (), agreement: str | None = None
+    ) -> pa.Table:
+        """A batch's series: `time` (µs, UTC) and a column `<code>.<role>` each.
 
+        Numbers are exact decimals at the parameter's scale, or float64 where its points are binary64.
         Null where there is no number; `q.<code>.<role>` and `raw.<code>.<role>` stand beside it where a
         point is not good or says more than its number. Each field's metadata has its unit.
+
+        Raises:
+            InputError: no such batch or code, or two agreements have a batch of this number and none of
+                them is named.
         """
-        return series_table(self._home, batch, codes=codes)
+        return series_table(self._home, batch, codes=codes, agreement=agreement)
 
     def overlay(
         self,

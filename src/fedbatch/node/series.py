@@ -1,9 +1,10 @@
 """Series of batches as a node knows them: sealed stretches and what came since, reckoned together."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 import msgspec
 import numpy as np
@@ -25,7 +26,7 @@ from fedbatch.series.blocks import (
     column_points,
     select,
 )
-from fedbatch.series.counting import Conflict, Piece, counted
+from fedbatch.series.counting import Conflict, Piece, counted, superseded
 from fedbatch.series.decimals import number_text
 from fedbatch.series.inline import column_name, decode_points
 from fedbatch.series.instants import EARLIEST, LATEST, instant_text, micros
@@ -65,6 +66,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 40
 _SECOND = 1_000_000
 _NAMED_MAX = 6
+_KNOWN_MAX = 10
 LOST_ADVICE = "`fedbatch rebuild`, or the partner's next sync, brings it back."
 
 
@@ -180,10 +182,12 @@ def reckon_held(home: Home, item: BatchSeries) -> tuple[Block, list[Conflict], l
     """What shows of a series as far as its segments are here, and which stretches are not."""
     pieces: list[Piece] = []
     lost: list[LostStretch] = []
-    sealed = sealed_entries(home, item)
+    entries = _sealed(home, item)
+    sealed = [(entry.index, entry.record) for entry in entries]
+    indexes = {entry.id: entry.index for entry in entries}
     for index, record in sealed:
         try:
-            pieces.append(_piece(home, item, index, record))
+            pieces.append(_piece(home, item, index, record, indexes))
         except (InputError, IntegrityError) as error:
             lost.append(_lost(item, index, record, error))
     pieces += _live_pieces(home, item, [record for _, record in sealed])
@@ -287,17 +291,36 @@ def every_series(home: Home, known: KnownAgreement) -> Iterator[BatchSeries]:
 
 def sealed_entries(home: Home, item: BatchSeries) -> list[tuple[int, records.Sealed]]:
     """The entries that seal stretches of a series, with their indexes, in the ledger's order."""
+    return [(entry.index, entry.record) for entry in _sealed(home, item)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """An entry that seals a stretch."""
+
+    index: int
+    id: str
+    record: records.Sealed
+
+
+def _sealed(home: Home, item: BatchSeries) -> list[_Sealed]:
     store = home.ledgers(item.agreement)
     found = []
     for index in home.views(item.agreement).sealed(item.ledger, item.series.series):
         ((_, _, content),) = store.entries(item.ledger, index, 1)
-        record = read_entry(content).record
-        if isinstance(record, records.Sealed):
-            found.append((index, record))
+        told = read_entry(content)
+        if isinstance(told.record, records.Sealed):
+            found.append(_Sealed(index, told.heading.id, told.record))
     return found
 
 
-def _piece(home: Home, item: BatchSeries, index: int, record: records.Sealed) -> Piece:
+def _piece(
+    home: Home,
+    item: BatchSeries,
+    index: int,
+    record: records.Sealed,
+    indexes: Mapping[str, int],
+) -> Piece:
     content = home.agreement_objects(item.agreement).read(record.segment.sha256)
     window = (micros(record.from_), micros(record.to)) if record.correction is not None else None
     return Piece(
@@ -305,6 +328,7 @@ def _piece(home: Home, item: BatchSeries, index: int, record: records.Sealed) ->
         index=index,
         is_file=record.entries is None,
         window=window,
+        supersedes=superseded(record, indexes),
     )
 
 
@@ -471,17 +495,20 @@ def point_rows(
         InputError: no such batch, or no such parameter of it.
     """
     rows: list[PointRow] | None = None
+    known: set[str] = set()
     first = micros(from_, "--from") if from_ else EARLIEST
     last = micros(to, "--to") if to else LATEST
     found = _shared(home, batch, agreement)
     for item in found:
         for parameter in item.series.parameters:
+            known.add(f"{parameter.code} {parameter.role}" if role else parameter.code)
             if parameter.code == code and role in {None, parameter.role}:
                 name = column_name(parameter.code, parameter.role)
                 block, _, _ = reckon_held(home, item)
                 rows = (rows or []) + _rows(between(block, first, last), name, parameter.unit)
     for own in own_series(home, batch) if not found and agreement is None else ():
         for at, named in enumerate(own.parameters):
+            known.add(f"{own_name(named)} {named.role}" if role else own_name(named))
             if code in {named.term, own_name(named)} and role in {None, named.role}:
                 part = between(own.block, first, last)
                 rows = (rows or []) + _rows(part, column_name(str(at), named.role), named.unit)
@@ -489,6 +516,7 @@ def point_rows(
         raise InputError(
             "a parameter of the batch's series",
             found=f"{code} of batch {batch}",
+            advice=_known_text(code, known),
             code="series.unknown",
         )
     return rows
@@ -518,18 +546,22 @@ def _rows(block: Block, name: str, unit: str) -> list[PointRow]:
 # ---- for programs
 
 
-def series_table(home: Home, batch: str, *, codes: Sequence[str] = ()) -> pa.Table:
+def series_table(
+    home: Home, batch: str, *, codes: Sequence[str] = (), agreement: str | None = None
+) -> pa.Table:
     """A batch's series as one table: `time` (µs, UTC), a column `<code>.<role>` each.
 
-    With `codes`, the rows in which one of them has a point. Numbers stay exact decimals, null where
-    there is none; `q.` and `raw.` columns stand beside a parameter where a point is not good or says
-    more than its number. A field's metadata has the unit.
+    With `codes`, the rows in which one of them has a point. Numbers are exact decimals, or float64
+    where the points are binary64; null where there is none. `q.` and `raw.` columns stand beside a
+    parameter where a point is not good or says more than its number. A field's metadata has the unit.
 
     Raises:
-        InputError: `series.parameter`: a code that no series of the batch has.
+        InputError: `series.parameter`: a code that no series of the batch has; `series.agreement`: two
+            agreements have a batch of this number, and none is named.
     """
     tables = []
-    loaded = load_series(home, batch)
+    loaded = load_series(home, batch, agreement)
+    _check_one_agreement(home, batch, loaded)
     known = {p.code for item in loaded for p in item.series.parameters}
     for code in codes:
         if code not in known:
@@ -545,7 +577,22 @@ def series_table(home: Home, batch: str, *, codes: Sequence[str] = ()) -> pa.Tab
         tables.append(_with_points(table) if codes else table)
     if not tables:
         return pa.table({"time": pa.array([], pa.timestamp("us", "UTC"))})
-    return pa.concat_tables(tables, promote_options="default")
+    # Several series of a batch may have other scales: the wider type holds both.
+    return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _check_one_agreement(home: Home, batch: str, loaded: Sequence[BatchSeries]) -> None:
+    """Two partners may call two batches alike: their points are never put into one table."""
+    agreements = sorted({item.agreement for item in loaded})
+    if len(agreements) > 1:
+        names = [f"{item} ({home.agreement_named(item).name})" for item in agreements]
+        raise InputError(
+            "the agreement that is meant",
+            where=f"batch {batch}",
+            found=f"a batch of that number under each of {', '.join(names)}",
+            advice=f"Name one of them: agreement {agreements[0]}.",
+            code="series.agreement",
+        )
 
 
 def _with_points(table: pa.Table) -> pa.Table:
@@ -604,9 +651,22 @@ def _no_parameter(name: str, known: AbstractSet[str]) -> InputError:
         "a parameter of a series that is known here",
         where="code",
         found=name,
-        advice=f"Known are {', '.join(sorted(known))}." if known else "No series is known here.",
+        advice=_known_text(name, known),
         code="series.parameter",
     )
+
+
+def _known_text(name: str, known: AbstractSet[str]) -> str:
+    """The parameters that there are, those most like a name first, as many as a person reads."""
+    if not known:
+        return "No series is known here."
+    nearest = sorted(
+        known,
+        key=lambda item: (-SequenceMatcher(None, name.lower(), item.lower()).ratio(), item),
+    )
+    more = len(nearest) - _KNOWN_MAX
+    rest = f" and {more} more" if more > 0 else ""
+    return f"Known are {', '.join(nearest[:_KNOWN_MAX])}{rest}."
 
 
 def _length(points: ColumnPoints, alignment: Alignment) -> float:

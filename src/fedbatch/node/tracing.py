@@ -1,6 +1,7 @@
 """Where the points of a series came from: segments and live entries, files, writer, proof."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -25,6 +26,8 @@ from fedbatch.standard.journals import JournalEntry, Origin
 from fedbatch.standard.values import Provenance, named_key
 
 __all__ = ["SeriesOrigin", "StretchOrigin", "read_series_provenance"]
+
+_FILES_MAX = 6
 
 
 class StretchOrigin(msgspec.Struct, kw_only=True):
@@ -176,7 +179,9 @@ class _Trace:
 
     def _live(self, sealed: Sequence[records.Sealed]) -> list[StretchOrigin]:
         found = live_entries(self.home, self.item, sealed)
-        until = max((micros(record.complete_until) for record in sealed), default=EARLIEST)
+        # What a file told of the same times stands beside it, and seals nothing of it.
+        of_live = [record for record in sealed if record.entries is not None]
+        until = max((micros(record.complete_until) for record in of_live), default=EARLIEST)
         newer = [(index, record) for index, record in found if micros(record.base) >= until]
         # An entry can reach over the end of what is sealed.
         found = newer or found
@@ -240,10 +245,13 @@ class _Trace:
         return f"source {told} of the writer, live"
 
     def _own_series(self, name: str) -> str:
-        """A growing file is not kept: its mapping's source says which it is."""
+        """A growing file is not kept: its name says which it is."""
         head = self.home.journal.heads(("series",)).get(("series", (name,)))
         source = self.home.journal.read(head.index).source if head is not None else ""
-        return f"live from source {source or name}"
+        files = self.home.journal.followed_files(source)
+        named = ", ".join(Path(path).name for path in files[-_FILES_MAX:])
+        more = f" and {len(files) - _FILES_MAX} more" if len(files) > _FILES_MAX else ""
+        return f"live from source {source or name}" + (f" (file {named}{more})" if files else "")
 
 
 def _points_of(block: Block, name: str) -> int:

@@ -13,7 +13,14 @@ import numpy as np
 
 from fedbatch.rules.facts import StepFacts
 from fedbatch.rules.verdicts import judge
-from fedbatch.series.blocks import Block, ColumnPoints, column_points, good_flags, good_points
+from fedbatch.series.blocks import (
+    Block,
+    ColumnPoints,
+    Integers,
+    column_points,
+    good_flags,
+    good_points,
+)
 from fedbatch.series.counting import Conflict
 from fedbatch.series.derived import Derived, duration_text
 from fedbatch.series.inline import column_name
@@ -41,6 +48,10 @@ __all__ = [
 
 # A point that comes half an interval late is late; one that does not come is a gap.
 _INTERVALS = Decimal("1.5")
+# Of a source that reports by exception without a longest interval nothing says how long it may be still.
+_USUAL, _EXCEPTIONS = 95, 10
+# More gaps of one parameter than these are told as a number: what is longest is listed.
+_GAPS_MAX = 100
 # How long a source may say that it has no value before that is a gap.
 BROKEN_US = 300_000_000
 
@@ -103,7 +114,8 @@ def gap_bound(parameter: SeriesParameter, points: ColumnPoints) -> int:
 
     `as_archived`: its longest interval. Else one and a half intervals; of averages, without an
     interval, windows. A model that names neither is judged by the points: one and a half of their
-    median step.
+    median step, or, of a source that reports by exception, ten times the step below which nineteen of
+    twenty stay.
     """
     model = parameter.sampling_model
     if model.model == "as_archived" and model.longest_interval is not None:
@@ -113,7 +125,11 @@ def gap_bound(parameter: SeriesParameter, points: ColumnPoints) -> int:
         return int(duration_us(stated) * _INTERVALS)
     if points.times.size < 2:  # noqa: PLR2004 - a step needs two
         return 0
-    return int(int(np.median(np.diff(points.times))) * _INTERVALS)
+    steps = np.diff(points.times)
+    if model.model == "as_archived":
+        usual = int(np.percentile(steps, _USUAL, method="lower"))
+        return int(usual * _EXCEPTIONS)
+    return int(int(np.median(steps)) * _INTERVALS)
 
 
 def gap_findings(facts: SeriesFacts) -> Iterator[Finding]:
@@ -130,15 +146,38 @@ def gap_findings(facts: SeriesFacts) -> Iterator[Finding]:
         yield from _broken(facts, parameter, points, bound)
         inside = good.times[(good.times >= window[0]) & (good.times <= window[1])]
         edges = np.concatenate([window[:1], inside, window[1:]])
-        for row in np.flatnonzero(np.diff(edges) > bound).tolist():
-            first, last = int(edges[row]), int(edges[row + 1])
-            yield finding(
-                "series.gap",
-                facts.place(column_name(parameter.code, parameter.role)),
-                found=f"none for {duration_text(last - first)} s from {instant_text(first)}"
-                + _rows_within(facts.block, first, last),
-                expected=f"a good point at least every {duration_text(bound)} s",
-            )
+        yield from _gaps(facts, parameter, edges, bound)
+
+
+def _gaps(
+    facts: SeriesFacts, parameter: SeriesParameter, edges: Integers, bound: int
+) -> Iterator[Finding]:
+    """A finding for each step between edges beyond the bound; of very many the longest, in order."""
+    steps = np.diff(edges)
+    gaps = np.flatnonzero(steps > bound)
+    longest = np.sort(gaps[np.argsort(-steps[gaps], kind="stable")[:_GAPS_MAX]])
+    place = facts.place(column_name(parameter.code, parameter.role))
+    expected = f"a good point at least every {duration_text(bound)} s"
+    model = parameter.sampling_model
+    if model.model == "as_archived" and model.longest_interval is None and model.interval is None:
+        expected += ", ten times its usual longest step: no longest interval is stated"
+    for row in longest.tolist():
+        first, last = int(edges[row]), int(edges[row + 1])
+        yield finding(
+            "series.gap",
+            place,
+            found=f"none for {duration_text(last - first)} s from {instant_text(first)}"
+            + _rows_within(facts.block, first, last),
+            expected=expected,
+        )
+    if gaps.size > longest.size:
+        most = int(np.delete(steps[gaps], np.searchsorted(gaps, longest)).max())
+        yield finding(
+            "series.gap",
+            place,
+            found=f"{gaps.size - longest.size:,} shorter ones, of {duration_text(most)} s at most",
+            expected=expected,
+        )
 
 
 def _rows_within(block: Block, first: int, last: int) -> str:

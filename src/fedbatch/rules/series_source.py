@@ -7,7 +7,16 @@ from itertools import combinations
 import msgspec
 import numpy as np
 
-from fedbatch.series.blocks import Block, Column, Flags, Integers, Numbers, column_points
+from fedbatch.series.blocks import (
+    Block,
+    Column,
+    ColumnPoints,
+    Flags,
+    Integers,
+    Numbers,
+    column_points,
+    take_points,
+)
 from fedbatch.series.decimals import number_text
 from fedbatch.series.instants import instant_text
 from fedbatch.standard.findings import Finding, Place
@@ -17,15 +26,18 @@ __all__ = [
     "Counter",
     "backwards_findings",
     "blank_findings",
+    "conflict_findings",
     "copied_findings",
     "counter_findings",
     "duplicate_findings",
+    "rounded_findings",
     "stuck_stretches",
 ]
 
 # Fewer equal rows, or fewer numbers in them, may be chance: two valves that are both shut.
 _COPIED_ROWS_MIN = 100
 _COPIED_NUMBERS_MIN = 10
+_HALF = 0.5 + 1e-6
 # A counter of good pieces may stand while a machine is set up.
 STANDS_US = 30 * 60 * 1_000_000
 
@@ -73,6 +85,74 @@ def duplicate_findings(block: Block, where: Place) -> Iterator[Finding]:
             f"number, first at {instant_text(int(points.times[again[0]]))}",
             expected="one point at a time",
         )
+
+
+def conflict_findings(before: Block, told: Block, where: Place) -> Iterator[Finding]:
+    """`series.conflict` for each parameter of which points were told otherwise before.
+
+    Args:
+        before: what was told before.
+        told: points told now of which each is another there.
+        where: the source that tells them now.
+    """
+    for name in sorted(told.columns):
+        points = column_points(told, name)
+        if not points.times.size:
+            continue
+        first = int(points.times[0])
+        yield finding(
+            "series.conflict",
+            _column(where, name),
+            found=f"{_counted(points.times.size, 'point')} told otherwise than before, first "
+            f"{_said(points, first)} instead of {_said(column_points(before, name), first)} at "
+            f"{instant_text(first)}",
+            expected="what was told of the same times before; both are kept",
+        )
+
+
+def rounded_findings(before: Block, told: Block, where: Place) -> Iterator[Finding]:
+    """`series.rounded` for each parameter that is told again with fewer decimals, otherwise equal.
+
+    Args:
+        before: what was told before.
+        told: points told now of which each is another there, at the decimals of their source.
+        where: the source that tells them now.
+    """
+    for name in sorted(told.columns):
+        points = column_points(told, name)
+        was = column_points(before, name)
+        if points.scale is None or (was.scale is not None and was.scale <= points.scale):
+            continue
+        was = take_points(was, np.isin(was.times, points.times))
+        if was.times.size != points.times.size or not _is_rounding(was, points, points.scale):
+            continue
+        first = int(points.times[0])
+        yield finding(
+            "series.rounded",
+            _column(where, name),
+            found=f"{_counted(points.times.size, 'point')} rounded to "
+            f"{_counted(points.scale, 'decimal')}, first {_said(points, first)} instead of "
+            f"{_said(was, first)} at {instant_text(first)}",
+            expected="numbers as precise as those told before",
+            advice="A file with all decimals, taken in again, brings them back.",
+        )
+
+
+def _is_rounding(was: ColumnPoints, now: ColumnPoints, scale: int) -> bool:
+    """Whether numbers differ by half a unit of a scale at most, and none is absent."""
+    if was.present is not None or now.present is not None:
+        return False
+    numbers = was.numbers / np.float64(1 if was.scale is None else 10**was.scale)
+    # The half itself is written with an error of the last binary digit.
+    return bool((np.abs(numbers * 10.0**scale - now.numbers) <= _HALF).all())
+
+
+def _said(points: ColumnPoints, time: int) -> str:
+    """What the first point at a time says."""
+    at = int(np.searchsorted(points.times, time))
+    if points.present is None or points.present[at]:
+        return number_text(points.numbers[at].item(), points.scale)
+    return repr(points.marks[at].raw) if at in points.marks else "nothing"
 
 
 def _column(where: Place, name: str) -> Place:

@@ -7,6 +7,7 @@ one by one.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple, cast
 
@@ -37,6 +38,7 @@ __all__ = [
     "from_rows",
     "good_flags",
     "good_points",
+    "keep_text",
     "merge",
     "merge_points",
     "rescale",
@@ -53,6 +55,8 @@ Numbers = Integers | Floats
 # What DECIMAL holds in eight bytes whatever the digits are (STANDARD S24).
 DIGITS_MAX = 18
 NUMBER_MAX = 10**DIGITS_MAX - 1
+# Decimals of fewer digits are told apart by their binary64; whole numbers up to 2^53 are equal to it.
+_TOLD_APART, _WHOLE_MAX = 10**15, 2**53
 _NOT_GOOD = frozenset({"bad", "missing", "substituted"})
 _NO_TIMES: Integers = np.empty(0, dtype=np.int64)
 
@@ -285,6 +289,8 @@ def _flags(points: ColumnPoints) -> Flags:
 def rescale(column: Column, scale: int | None, where: str = "") -> Column:
     """The same numbers at more decimals, or as binary64 where `scale` is None.
 
+    A decimal that its binary64 rounds keeps its text as `raw`.
+
     Raises:
         InputError: a number needs more than 18 digits then, or decimals would be lost.
     """
@@ -298,8 +304,7 @@ def rescale(column: Column, scale: int | None, where: str = "") -> Column:
             code="series.scale",
         )
     if scale is None:
-        numbers = column.numbers / np.float64(10**column.scale)
-        return Column(None, numbers, column.present, column.marks)
+        return _as_binary(column, column.scale)
     if not fits(column, scale):
         raise InputError(
             f"at most {DIGITS_MAX} digits at {scale} decimals",
@@ -309,6 +314,25 @@ def rescale(column: Column, scale: int | None, where: str = "") -> Column:
         )
     factor = np.int64(10 ** (scale - column.scale))
     return Column(scale, column.numbers * factor, column.present, column.marks)
+
+
+def _as_binary(column: Column, scale: int) -> Column:
+    numbers = column.numbers / np.float64(10**scale)
+    sizes = np.abs(column.numbers)
+    is_long = sizes >= _TOLD_APART if scale else sizes > _WHOLE_MAX
+    marks = dict(column.marks)
+    for row in np.flatnonzero(is_long).tolist():
+        exact = Decimal(int(column.numbers[row])).scaleb(-scale)
+        numbers[row] = float(exact)
+        if Decimal(repr(numbers[row].item())) != exact:
+            keep_text(marks, row, format(exact, "f"))
+    return Column(None, numbers, column.present, marks)
+
+
+def keep_text(marks: dict[int, Mark], row: int, text: str) -> None:
+    """Add to a row's mark what its number is as text, unless it says what it was already."""
+    mark = marks.get(row, Mark())
+    marks[row] = mark if mark.raw else mark._replace(raw=text)
 
 
 def fits(column: Column, scale: int) -> bool:
@@ -497,8 +521,8 @@ def merge_points(parts: Sequence[ColumnPoints]) -> ColumnPoints:
     times = np.concatenate([_NO_TIMES, *(part.times for part in parts)])
     starts = np.cumsum([0, *(part.times.size for part in parts)])
     marks: dict[int, Mark] = {}
-    for start, part in zip(starts[:-1].tolist(), parts, strict=True):
-        marks.update((row + start, mark) for row, mark in part.marks.items())
+    for start, column in zip(starts[:-1].tolist(), columns, strict=True):
+        marks.update((row + start, mark) for row, mark in column.marks.items())
     present = None
     if any(column.present is not None for column in columns):
         present = np.concatenate([_flags(part) for part in parts])

@@ -1,20 +1,33 @@
-"""What a second telling of a series says anew, otherwise, or no longer."""
+"""What a second telling of a series says anew, otherwise, or no longer.
+
+Two points say the same if their numbers and qualities are equal: `raw` is how a number was written,
+and only where there is no number it is what the point says.
+"""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from fedbatch.series.blocks import (
     Block,
+    Column,
     ColumnPoints,
     Flags,
     Integers,
-    Numbers,
+    Mark,
     column_points,
+    common_scale,
     from_points,
+    rescale,
+    take_points,
 )
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "compare", "same_numbers"]
+
+# Points of one parameter at one instant, told apart by their order; more than these are one.
+_AT_ONCE = 4096
+
 
 # Points of one parameter at one instant, told apart by their order; more than these are one.
 _AT_ONCE = 4096
@@ -24,14 +37,12 @@ _AT_ONCE = 4096
 class Comparison:
     """What of a second telling is new, other, gone and equal.
 
-    `new`: points that were not told before. `from_` to `to` (µs, both included): the stretch in which
-    points are told otherwise, None for none. `gone`: how many points of the stretch told now were told
-    before and are no more. `equal`: how many are the same.
+    `new`: points that were not told before. `other`: points told otherwise before. `gone`: how many
+    points of the stretch told now were told before and are no more. `equal`: how many are the same.
     """
 
     new: Block
-    from_: int | None
-    to: int | None
+    other: Block
     gone: int
     equal: int
 
@@ -40,7 +51,7 @@ def compare(before: Block, now: Block) -> Comparison:
     """Hold points told now against those told before, each by parameter, instant and order there."""
     first, last = _span(now)
     fresh: dict[str, ColumnPoints] = {}
-    differing: list[Integers] = []
+    other: dict[str, ColumnPoints] = {}
     gone = equal = 0
     for name in now.columns:
         here = column_points(now, name)
@@ -50,19 +61,16 @@ def compare(before: Block, now: Block) -> Comparison:
             continue
         is_known, places = _find(_keys(there.times), _keys(here.times))
         differs = _differs(there, here, np.flatnonzero(is_known), places[is_known])
-        differing.append(here.times[differs])
-        fresh[name] = _chosen(here, np.flatnonzero(~is_known))
+        other[name] = take_points(here, differs)
+        fresh[name] = take_points(here, np.flatnonzero(~is_known))
         equal += int(is_known.sum()) - differs.size
         within = int(((there.times >= first) & (there.times <= last)).sum())
         gone += within - int(is_known.sum())
-    times = np.concatenate(differing) if differing else np.empty(0, dtype=np.int64)
-    return Comparison(
-        new=from_points({name: points for name, points in fresh.items() if points.times.size}),
-        from_=int(times.min()) if times.size else None,
-        to=int(times.max()) if times.size else None,
-        gone=gone,
-        equal=equal,
-    )
+    return Comparison(new=_block(fresh), other=_block(other), gone=gone, equal=equal)
+
+
+def _block(columns: dict[str, ColumnPoints]) -> Block:
+    return from_points({name: points for name, points in columns.items() if points.times.size})
 
 
 def _span(block: Block) -> tuple[int, int]:
@@ -86,40 +94,46 @@ def _find(held: Integers, wanted: Integers) -> tuple[Flags, Integers]:
 
 def _differs(there: ColumnPoints, here: ColumnPoints, rows: Integers, places: Integers) -> Integers:
     """The rows of `here` whose point at the same place of `there` is another."""
-    one, other = _on_one_scale(there, here)
-    is_other = one[places] != other[rows]
-    is_other |= _present(there)[places] != _present(here)[rows]
-    if there.marks or here.marks:
-        for at, (row, place) in enumerate(zip(rows.tolist(), places.tolist(), strict=True)):
-            if there.marks.get(place) != here.marks.get(row):
-                is_other[at] = True
+    one, two = _taken(there, places), _taken(here, rows)
+    had, has = _present(one), _present(two)
+    is_other = (had != has) | (had & has & ~same_numbers(one, two))
+    for at in one.marks.keys() | two.marks.keys():
+        if _said(one, at, is_number=bool(had[at])) != _said(two, at, is_number=bool(has[at])):
+            is_other[at] = True
     return np.asarray(rows[is_other], dtype=np.int64)
 
 
-def _present(points: ColumnPoints) -> Flags:
-    return np.ones(points.times.size, np.bool_) if points.present is None else points.present
+def _taken(points: ColumnPoints, rows: Integers) -> Column:
+    taken = take_points(points, rows)
+    return Column(taken.scale, taken.numbers, taken.present, taken.marks)
 
 
-def _on_one_scale(one: ColumnPoints, other: ColumnPoints) -> tuple[Numbers, Numbers]:
-    if one.scale is None or other.scale is None:
-        return _as_doubles(one), _as_doubles(other)
-    scale = max(one.scale, other.scale)
-    return one.numbers * 10 ** (scale - one.scale), other.numbers * 10 ** (scale - other.scale)
+def _present(column: Column) -> Flags:
+    return np.ones(column.numbers.size, np.bool_) if column.present is None else column.present
 
 
-def _as_doubles(points: ColumnPoints) -> Numbers:
-    if points.scale is None:
-        return points.numbers
-    return np.asarray(points.numbers / 10**points.scale, dtype=np.float64)
+def _said(column: Column, row: int, *, is_number: bool) -> Mark:
+    """What a mark says besides the number."""
+    mark = column.marks.get(row, Mark())
+    return mark._replace(raw="") if is_number else mark
 
 
-def _chosen(points: ColumnPoints, rows: Integers) -> ColumnPoints:
-    marks = {}
-    if points.marks:
-        marks = {
-            place: points.marks[row]
-            for place, row in enumerate(rows.tolist())
-            if row in points.marks
-        }
-    present = points.present[rows] if points.present is not None else None
-    return ColumnPoints(points.times[rows], points.numbers[rows], present, marks, points.scale)
+def same_numbers(one: Column, two: Column) -> Flags:
+    """Row by row whether two equally long columns have equal numbers, present or not.
+
+    Decimals are equal as decimals whatever their scales are; where one side is binary64, the other is
+    rounded to it.
+    """
+    scale = common_scale((one, two))
+    if scale is None and one.scale is not None and two.scale is not None:
+        # No scale of 18 digits holds both, and binary64 would make unequal ones equal.
+        scale = max(one.scale, two.scale)
+        exact: Flags = _exactly(one, scale) == _exactly(two, scale)
+        return exact
+    same: Flags = rescale(one, scale).numbers == rescale(two, scale).numbers
+    return same
+
+
+def _exactly(column: Column, scale: int) -> Any:
+    """Numbers at a scale as integers of any size."""
+    return column.numbers.astype(object) * 10 ** (scale - (column.scale or 0))

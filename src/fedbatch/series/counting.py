@@ -1,12 +1,13 @@
 """Which points of a series count, of several segments and inline points (STANDARD S40).
 
-Within the window of a correction the newest one counts alone. Elsewhere equal points of two pieces are
-one; where two pieces differ, both stay in the ledger, one of them shows, and a conflict says so. Points
-are equal if their numbers are, and their qualities where both state one: `raw` is how a number was
-written, and an export writes as it likes.
+Within its window a correction counts instead of the pieces that it supersedes, and of no others: what
+another source told there, or the same one in another file, was not corrected. Elsewhere equal points of
+two pieces are one; where two pieces differ, both stay in the ledger, one of them shows, and a conflict
+says so. Points are equal if their numbers are, and their qualities where both state one: `raw` is how a
+number was written, and an export writes as it likes.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,15 +20,15 @@ from fedbatch.series.blocks import (
     Flags,
     Integers,
     column_points,
-    common_scale,
     from_points,
     merge_points,
-    rescale,
     take_points,
 )
+from fedbatch.series.comparing import same_numbers
 from fedbatch.series.decimals import number_text
+from fedbatch.standard.records import Sealed
 
-__all__ = ["Conflict", "Piece", "counted"]
+__all__ = ["Conflict", "Piece", "counted", "superseded"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,19 +36,27 @@ class Piece:
     """Points as one entry of the ledger brings them.
 
     `index`: of the entry in the ledger. `is_file`: the sealed entry names no `entries`. `window`: of a
-    correction, from ≤ t < to in µs; None for any other. `names`: the columns a correction speaks of;
-    None: all.
+    correction, from ≤ t < to in µs; None for any other. `supersedes`: the indexes of the pieces that a
+    correction replaces there; None: all that were told before. `names`: the columns a correction
+    speaks of; None: all.
     """
 
     block: Block
     index: int
     is_file: bool = False
     window: tuple[int, int] | None = None
+    supersedes: frozenset[int] | None = None
     names: frozenset[str] | None = None
 
     def corrects(self, name: str) -> bool:
-        """Whether this alone counts for a column within its window."""
+        """Whether this counts for a column within its window instead of what it supersedes."""
         return self.window is not None and (self.names is None or name in self.names)
+
+    def replaces(self, other: "Piece") -> bool:
+        """Whether this supersedes another piece."""
+        if self.supersedes is None:
+            return other.index < self.index
+        return other.index in self.supersedes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +71,14 @@ class Conflict:
     time: int
     numbers: tuple[str, str]
     index: int
+
+
+def superseded(record: Sealed, indexes: Mapping[str, int]) -> frozenset[int] | None:
+    """The indexes of the pieces that a sealed entry replaces, by their entries' ids; None: it says none."""
+    if record.supersedes is None:
+        return None
+    names = [record.supersedes] if isinstance(record.supersedes, str) else record.supersedes
+    return frozenset(indexes[name] for name in names if name in indexes)
 
 
 def counted(
@@ -79,11 +96,11 @@ def counted(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """Points of one column of a piece."""
+    """Points of one column of a piece, and where it stands among others: the least counts first."""
 
     points: ColumnPoints
     index: int
-    is_second: bool
+    order: tuple[int, int, int]
 
     @property
     def span(self) -> tuple[int, int]:
@@ -93,49 +110,41 @@ class _Part:
 def _counted_column(
     name: str, pieces: Sequence[Piece], precedence: str
 ) -> tuple[ColumnPoints, list[Conflict]]:
-    corrections = sorted(
-        (piece for piece in pieces if piece.corrects(name)), key=lambda piece: piece.index
-    )
-    kept, rivals = [], []
+    corrections = [piece for piece in pieces if piece.corrects(name)]
+    parts = []
     for piece in pieces:
         if name not in piece.block.columns:
             continue
         points = column_points(piece.block, name)
-        cover = _cover(points.times, corrections)
-        is_second = piece.is_file != (precedence == "file")
+        shown = ~_replaced(points.times, piece, corrections)
         if piece.corrects(name):
-            own = cover == piece.index
-            kept.append(_Part(take_points(points, own), piece.index, is_second=False))
-            continue
-        kept.append(_Part(take_points(points, cover < 0), piece.index, is_second))
-        after = (cover >= 0) & (cover < piece.index)
-        rivals.append(_Part(take_points(points, after), piece.index, is_second))
-    shown, conflicts = _resolved(name, [part for part in kept if part.points.times.size])
-    for part in rivals:
-        conflicts += _differing(name, shown, part)
-    return shown, conflicts
+            order = (0, 0, -piece.index)
+        else:
+            order = (1, int(piece.is_file != (precedence == "file")), piece.index)
+        parts.append(_Part(take_points(points, shown), piece.index, order))
+    return _resolved(name, [part for part in parts if part.points.times.size])
 
 
-def _cover(times: Integers, corrections: Iterable[Piece]) -> Integers:
-    """The index of the newest correction in whose window each time lies; -1: none."""
-    cover = np.full(times.size, -1, dtype=np.int64)
-    for piece in corrections:
-        if piece.window is not None:
-            first, last = np.searchsorted(times, piece.window).tolist()
-            cover[first:last] = piece.index
-    return cover
+def _replaced(times: Integers, piece: Piece, corrections: Iterable[Piece]) -> Flags:
+    """Which times lie in the window of a correction that supersedes a piece."""
+    found = np.zeros(times.size, dtype=np.bool_)
+    for item in corrections:
+        if item.window is not None and item is not piece and item.replaces(piece):
+            first, last = np.searchsorted(times, item.window).tolist()
+            found[first:last] = True
+    return found
 
 
 def _resolved(name: str, parts: list[_Part]) -> tuple[ColumnPoints, list[Conflict]]:
     """The points that show, stretch by stretch on which pieces overlap."""
     shown, conflicts = [], list[Conflict]()
     for group in _overlapping(parts):
-        first, *others = _layers(sorted(group, key=lambda part: (part.is_second, part.index)))
+        first, *others = _layers(sorted(group, key=lambda part: part.order))
         points = merge_points([part.points for part in first])
         for layer in others:
             added = [points]
             for part in layer:
-                conflicts += _differing(name, points, part, of_shown=False)
+                conflicts += _differing(name, points, part)
                 beside = _within(points, part)
                 added.append(take_points(part.points, ~np.isin(part.points.times, beside.times)))
             points = merge_points(added)
@@ -176,16 +185,12 @@ def _overlapping(parts: list[_Part]) -> Iterator[list[_Part]]:
         yield group
 
 
-def _differing(
-    name: str, shown: ColumnPoints, part: _Part, *, of_shown: bool = True
-) -> Iterator[Conflict]:
-    """Conflicts of a part with what shows; `of_shown`: also where what shows has no point."""
-    other = part.points
+def _differing(name: str, shown: ColumnPoints, part: _Part) -> Iterator[Conflict]:
+    """Conflicts of a part with what shows at the same times."""
+    shown = _within(shown, part)
+    other = take_points(part.points, np.isin(part.points.times, shown.times))
     if not other.times.size:
         return
-    shown = _within(shown, part)
-    if not of_shown:
-        other = take_points(other, np.isin(other.times, shown.times))
     shown = take_points(shown, np.isin(shown.times, other.times))
     beside = from_points({"shown": shown, "other": other})
     one, two = beside.columns["shown"], beside.columns["other"]
@@ -199,10 +204,8 @@ def _differing(
 
 
 def _same(one: Column, two: Column) -> Flags:
-    scale = common_scale((one, two))
     there, other_there = _there(one), _there(two)
-    numbers, others = rescale(one, scale).numbers, rescale(two, scale).numbers
-    same: Flags = (there == other_there) & (~there | (numbers == others))
+    same: Flags = (there == other_there) & (~there | same_numbers(one, two))
     for row in one.marks.keys() | two.marks.keys():
         pair = [column.marks[row].quality for column in (one, two) if row in column.marks]
         said = {quality for quality in pair if quality}

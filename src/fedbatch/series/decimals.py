@@ -7,13 +7,15 @@ where the column has two decimals). What is no decimal is reported and never rep
 
 A column in which a binary64 number was written out in full (16 or 17 digits, nine or more of them
 decimals, and no shorter text reads back to it) is one of binary64: no instrument gives so many digits,
-and no scale holds them all.
+and no scale holds them all. So is one in which a number that a binary64 holds has no room beside the
+others (`2.5e-14` beside `250000.5`); what that rounds keeps its text.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
+from itertools import islice
 
 import numpy as np
 
@@ -86,8 +88,9 @@ def read_decimals(
         scale_min: the scale is at least this.
         is_binary: whether to read binary64 instead of scaled integers; None: as the texts show.
 
-    Of numbers that do not all fit 18 digits at one scale, the scale is taken at which most do; the
-    others are `unread`.
+    Of numbers that do not all fit 18 digits at one scale, the scale is taken at which most do, and the
+    others are `unread`; where binary64 holds one of these, all are read as binary64 instead, with the
+    text of what it rounds.
     """
     plain = one_array(texts)
     marked = plain if decimal_mark == "." else _with_points(plain, decimal_mark)
@@ -100,7 +103,21 @@ def read_decimals(
         if numbers is not None:
             marks = _raw_marks(plain, ~_is_rendered(numbers, scale, sizes))
             return Decimals(Column(scale, numbers, None, marks))
-    return _careful(plain, marked, sizes, scale_min)
+    found = _careful(plain, marked, sizes, scale_min)
+    if is_binary is None and _are_held(found.unread.values(), decimal_mark):
+        return _binary(plain, marked, sizes)
+    return found
+
+
+def _are_held(unread: Iterable[str], decimal_mark: str) -> bool:
+    """Whether one of the texts that no scale holds is the number of a binary64 of 17 digits."""
+    if decimal_mark != ".":
+        unread = (text.replace(".", "?").replace(decimal_mark, ".") for text in unread)
+    return any(_is_shortest_of_one(_odd_number(text)) for text in set(unread))
+
+
+def _is_shortest_of_one(number: Decimal | None) -> bool:
+    return number is not None and Decimal(double_text(float(number))) == number
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -243,7 +260,7 @@ def _best_scale(decimals: Integers, whole: Integers, scale_min: int) -> int:
 
 
 def _is_binary(marked: Texts, sizes: _Sizes) -> bool:
-    """Whether a text is a binary64 number written out in full, and none has more digits than one."""
+    """Whether texts are binary64 numbers written out in full, and not as many have more digits."""
     if int(sizes.length.max(initial=0)) < _FULL_LENGTH:
         return False
     long = rows_of(marked, np.flatnonzero(sizes.length >= _FULL_LENGTH))
@@ -253,16 +270,17 @@ def _is_binary(marked: Texts, sizes: _Sizes) -> bool:
     is_whole = compute.equal(compute.find_substring(mantissa, "."), -1)
     telling = compute.if_else(is_whole, digits, compute.utf8_rtrim(digits, "0"))
     count = integers_of(compute.binary_length(telling))
-    if int(count.max(initial=0)) > _DOUBLE_DIGITS:
-        return False
-    full = numbers.take(arrow.array(np.flatnonzero(count > _EXACT_DIGITS)))
-    return any(_is_full(text) for text in full.to_pylist())
+    longer = int(np.count_nonzero(count > _DOUBLE_DIGITS))
+    is_full = (count > _EXACT_DIGITS) & (count <= _DOUBLE_DIGITS)
+    full = numbers.take(arrow.array(np.flatnonzero(is_full)))
+    found = (text for text in full.to_pylist() if _is_full(text))
+    return sum(1 for _ in islice(found, longer + 1)) > longer
 
 
 def _is_full(text: str) -> bool:
     """Whether a text of 16 or 17 digits is the shortest of its binary64, and has many decimals."""
     number = Decimal(text)
-    return -exponent_of(number) >= _FULL_DECIMALS and Decimal(double_text(float(text))) == number
+    return -exponent_of(number) >= _FULL_DECIMALS and _is_shortest_of_one(number)
 
 
 def _binary(texts: Texts, marked: Texts, sizes: _Sizes) -> Decimals:

@@ -14,47 +14,91 @@ from typing import cast
 
 from fedbatch.errors import InputError
 
-__all__ = ["Footer", "read_footer"]
+__all__ = ["Footer", "FooterField", "read_any_footer", "read_footer"]
 
 _MAGIC = b"PAR1"
 _TAIL_BYTES = 8
 _NESTING_MAX = 16
+_SCHEMA_DEPTH_MAX = 64
 # Read byte by byte: a second at most. Writers make a few bytes of footer a column, a page a megabyte.
 _FOOTER_BYTES_MAX = 2 * 2**20
 _PAGES_MAX = 50_000
 _VARINT_BITS_MAX = 63
 
-_BYTE_ARRAY = 6
-_PHYSICAL = {1: "INT32", 2: "INT64", 4: "FLOAT", 5: "DOUBLE", _BYTE_ARRAY: "BYTE_ARRAY"}
-_CHILDREN = 5
-_REQUIRED, _OPTIONAL = 0, 1
+_BOOLEAN, _INT96, _BYTE_ARRAY, _FIXED = 0, 3, 6, 7
+# INT32, INT64, FLOAT, DOUBLE, BYTE_ARRAY; other writers use the rest too.
+_PHYSICAL = frozenset({1, 2, 4, 5, _BYTE_ARRAY})
+_ANY_PHYSICAL = _PHYSICAL | {_BOOLEAN, _INT96, _FIXED}
+_LENGTH, _CHILDREN = 2, 5
+_REPEATED = 2
 # Uncompressed, Snappy, gzip, Zstandard, LZ4: those that every reader has.
 _CODECS = {0, 1, 2, 6, 7}
-_DICTIONARY_ENCODINGS = {2, 8}
+_DICTIONARY_ENCODINGS = frozenset({2, 8})
 # Plain, deltas, split streams. Texts by shared prefixes (7) would unfold without a bound.
-_NUMBER_ENCODINGS = {0, 5, 9} | _DICTIONARY_ENCODINGS
-_TEXT_ENCODINGS = {0} | _DICTIONARY_ENCODINGS
+_NUMBER_ENCODINGS = frozenset({0, 5, 9}) | _DICTIONARY_ENCODINGS
+_TEXT_ENCODINGS = frozenset({0}) | _DICTIONARY_ENCODINGS
+# Texts with their lengths before them hold no more than their page does.
+_ANY_TEXT_ENCODINGS = _TEXT_ENCODINGS | {6}
+_BOOLEAN_ENCODINGS = frozenset({0, 3})
+_SHARED_PREFIXES = 7
 _DATA_PAGE, _DICTIONARY_PAGE, _DATA_PAGE_2 = 0, 2, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FooterField:
+    """A field of a file's schema: its name, and the places of its leaves among those of the file.
+
+    `problem` says why it is not looked at further (nested, or pages that would unfold without a
+    bound), "" where it may be unfolded: into `unfolded_bytes`, by these `codecs`.
+    """
+
+    name: str
+    leaves: range
+    problem: str = ""
+    unfolded_bytes: int = 0
+    codecs: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Footer:
-    """Rows, columns, bytes that all pages unfold into, and the texts kept beside the data."""
+    """Rows, fields, and the texts kept beside the data."""
 
     rows: int
-    columns: int
-    unfolded_bytes: int
+    fields: tuple[FooterField, ...]
     notes: dict[bytes, bytes]
+
+    @property
+    def columns(self) -> int:
+        """How many fields there are."""
+        return len(self.fields)
+
+    @property
+    def unfolded_bytes(self) -> int:
+        """The bytes that all pages unfold into, as far as they were looked at."""
+        return sum(field.unfolded_bytes for field in self.fields)
 
 
 def read_footer(content: bytes) -> Footer:
-    """Check a flat Parquet file's structure, down to the header of each page.
+    """Check a flat Parquet file of numbers and texts, as segments are, down to each page's header.
 
     Raises:
         InputError: `segment.format`: truncated, nested, or not what a reader could make sense of.
     """
+    return _guarded(content, is_ours=True)
+
+
+def read_any_footer(content: bytes) -> Footer:
+    """Check another writer's Parquet file; a field that has no reading is named with the reason.
+
+    Raises:
+        InputError: `segment.format`: truncated, or not what a reader could make sense of.
+    """
+    return _guarded(content, is_ours=False)
+
+
+def _guarded(content: bytes, *, is_ours: bool) -> Footer:
     try:
-        return _read_footer(content)
+        return _read_footer(content, is_ours=is_ours)
     except (LookupError, TypeError, ValueError) as error:
         raise _malformed("what is no Parquet file") from error
 
@@ -65,7 +109,7 @@ def _malformed(found: str, where: str = "") -> InputError:
     )
 
 
-def _read_footer(content: bytes) -> Footer:
+def _read_footer(content: bytes, *, is_ours: bool) -> Footer:
     if len(content) < _TAIL_BYTES + 4 or not content[:4] == content[-4:] == _MAGIC:
         raise _malformed("another beginning or end")
     length = int.from_bytes(content[-_TAIL_BYTES:-4], "little")
@@ -73,16 +117,30 @@ def _read_footer(content: bytes) -> Footer:
     if start < len(_MAGIC) or length > _FOOTER_BYTES_MAX:
         raise _malformed(f"a footer of {length} bytes")
     found, _ = _Thrift(content, start, len(content) - _TAIL_BYTES).struct()
-    fields = _fields(found)
+    schema = _schema(found, is_ours=is_ours)
     groups = [_struct(group) for group in _list(found.get(4, []))]
-    walk = _Pages(content, start)
-    unfolded = sum(_group_bytes(walk, group, fields) for group in groups)
+    walk = _Pages(content, start, is_ours=is_ours)
+    pages = [_group_pages(walk, group, schema) for group in groups]
     rows = _whole(found[3])
     if sum(_whole(group[3]) for group in groups) != rows:
         raise _malformed("groups with another count of rows")
     pairs = [_struct(pair) for pair in _list(found.get(5, []))]
     notes = {_bytes(pair[1]): _bytes(pair.get(2, b"")) for pair in pairs}
-    return Footer(rows=rows, columns=len(fields), unfolded_bytes=unfolded, notes=notes)
+    fields = tuple(_field(item, [each[at] for each in pages]) for at, item in enumerate(schema))
+    for field in fields:
+        if is_ours and field.problem:
+            raise _malformed(field.problem, field.name[:80])
+    return Footer(rows=rows, fields=fields, notes=notes)
+
+
+def _field(found: "_Found", pages: list["_Column"]) -> FooterField:
+    return FooterField(
+        name=found.name.decode("utf-8", errors="replace"),
+        leaves=range(found.first, found.end),
+        problem=found.problem or next((page.problem for page in pages if page.problem), ""),
+        unfolded_bytes=sum(page.unfolded_bytes for page in pages),
+        codecs=frozenset(page.codec for page in pages if page.codec is not None),
+    )
 
 
 Struct = dict[int, object]
@@ -113,73 +171,147 @@ def _whole(value: object) -> int:
     return value
 
 
-def _fields(found: Struct) -> list[tuple[bytes, int]]:
-    """Name and physical type of each field of a flat schema."""
-    root, *leaves = (_struct(item) for item in _list(found[2]))
-    if _whole(root[_CHILDREN]) != len(leaves) or any(_CHILDREN in leaf for leaf in leaves):
-        raise _malformed("nested fields")
-    if any(_whole(leaf[3]) not in {_REQUIRED, _OPTIONAL} for leaf in leaves):
-        raise _malformed("repeated fields")
-    fields = [(_bytes(leaf[4]), _whole(leaf[1])) for leaf in leaves]
-    if len({name for name, _ in fields}) < len(fields):
+@dataclass(slots=True, kw_only=True)
+class _Found:
+    """A field as the schema lists it; `type` and `length` are those of a leaf."""
+
+    name: bytes
+    type: int
+    length: int
+    first: int
+    end: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Column:
+    """What the pages of a field come to in one row group."""
+
+    unfolded_bytes: int = 0
+    codec: int | None = None
+    problem: str = ""
+
+
+def _schema(found: Struct, *, is_ours: bool) -> list[_Found]:
+    """Each field of the schema, which is a list of all its nodes, parents before their children."""
+    root, *nodes = (_struct(item) for item in _list(found[2]))
+    fields: list[_Found] = []
+    due = [_whole(root[_CHILDREN])]
+    leaves = 0
+    for node in nodes:
+        while due and not due[-1]:
+            due.pop()
+        # A library walks the schema by calling itself: a deep one would end the process.
+        if not due or len(due) > _SCHEMA_DEPTH_MAX:
+            raise _malformed("a schema that is no tree")
+        due[-1] -= 1
+        children = _whole(node.get(_CHILDREN, 0))
+        if len(due) == 1:
+            fields.append(_found(node, leaves, is_ours=is_ours))
+        if children:
+            fields[-1].problem = "nested fields"
+            due.append(children)
+        leaves += not children
+        fields[-1].end = leaves
+    if any(due):
+        raise _malformed("a schema that is cut")
+    if len({field.name for field in fields}) < len(fields):
         raise _malformed("a field twice")
-    for name, type_ in fields:
-        if type_ not in _PHYSICAL:
-            raise _malformed(f"a field of physical type {type_}", _shown(name))
     return fields
+
+
+def _found(node: Struct, leaves: int, *, is_ours: bool) -> _Found:
+    name, repetition = _bytes(node[4]), _whole(node[3])
+    if repetition > _REPEATED:
+        raise _malformed(f"a field of repetition {repetition}", _shown(name))
+    found = _Found(name=name, type=-1, length=0, first=leaves, end=leaves, problem="")
+    if repetition == _REPEATED:
+        found.problem = "repeated fields"
+    elif not node.get(_CHILDREN):
+        found.type, found.length = _whole(node[1]), _whole(node.get(_LENGTH, 0))
+        if found.type not in (_PHYSICAL if is_ours else _ANY_PHYSICAL):
+            found.problem = f"a field of physical type {found.type}"
+    return found
 
 
 def _shown(name: bytes) -> str:
     return name[:80].decode("utf-8", errors="replace")
 
 
-def _group_bytes(walk: "_Pages", group: Struct, fields: list[tuple[bytes, int]]) -> int:
-    """How many bytes the pages of a row group unfold into, by their own headers."""
-    rows = _whole(group[3])
-    unfolded = 0
-    for chunk, (name, type_) in zip(_list(group[1]), fields, strict=True):
-        outer = _struct(chunk)
-        if outer.keys() & {1, 8, 9}:
-            raise _malformed("a column elsewhere, or encrypted", _shown(name))
-        column = _struct(outer[3])
-        if _list(column[3]) != [name] or column[1] != type_ or _whole(column[5]) != rows:
-            raise _malformed("a column that is not the field's", _shown(name))
-        if column[4] not in _CODECS:
-            raise _malformed(f"codec {column[4]}", _shown(name))
-        values, size = (0, 0) if not rows else walk.of(column, type_, name)
-        if values != rows:
-            raise _malformed(f"{values} values in {rows} rows", _shown(name))
-        unfolded += size
-    return unfolded
+def _group_pages(walk: "_Pages", group: Struct, schema: list[_Found]) -> list[_Column]:
+    """What the pages of a row group come to, field by field."""
+    rows, chunks = _whole(group[3]), _list(group[1])
+    if len(chunks) != (schema[-1].end if schema else 0):
+        raise _malformed(f"{len(chunks)} columns in a group of rows")
+    return [
+        _Column() if field.problem else walk.column(_struct(chunks[field.first]), field, rows)
+        for field in schema
+    ]
 
 
 class _Pages:
     """Walks the pages of columns, which lie before `end`."""
 
-    def __init__(self, content: bytes, end: int) -> None:
+    def __init__(self, content: bytes, end: int, *, is_ours: bool) -> None:
         self._content = content
         self._end = end
+        self._is_ours = is_ours
         self._count = 0
 
-    def of(self, column: Struct, type_: int, name: bytes) -> tuple[int, int]:
-        """Values and unfolded bytes of a column's pages."""
+    def column(self, chunk: Struct, field: _Found, rows: int) -> _Column:
+        """What a column's pages in a group of rows unfold into, by their own headers."""
+        if chunk.keys() & {1, 8, 9}:
+            raise _malformed("a column elsewhere, or encrypted", _shown(field.name))
+        column = _struct(chunk[3])
+        same = [field.name], field.type, rows
+        if (_list(column[3]), column[1], _whole(column[5])) != same:
+            raise _malformed("a column that is not the field's", _shown(field.name))
+        codec = _whole(column[4])
+        if self._is_ours and codec not in _CODECS:
+            raise _malformed(f"codec {codec}", _shown(field.name))
+        if not rows:
+            return _Column(codec=codec)
+        values, unfolded, encodings = self._walk(column, field)
+        strange = encodings - self._allowed(field.type)
+        if strange:
+            return _Column(codec=codec, problem=_encoding_problem(min(strange)))
+        if values != rows:
+            raise _malformed(f"{values} values in {rows} rows", _shown(field.name))
+        # A few bytes of a dictionary may stand for many values of a fixed length.
+        fixed = rows * field.length if field.type == _FIXED else 0
+        return _Column(codec=codec, unfolded_bytes=max(unfolded, fixed))
+
+    def _allowed(self, type_: int) -> frozenset[int]:
+        if type_ == _BYTE_ARRAY:
+            return _TEXT_ENCODINGS if self._is_ours else _ANY_TEXT_ENCODINGS
+        return _BOOLEAN_ENCODINGS if type_ == _BOOLEAN else _NUMBER_ENCODINGS
+
+    def _walk(self, column: Struct, field: _Found) -> tuple[int, int, set[int]]:
+        """Values, unfolded bytes and encodings of a column's pages."""
         data = _whole(column[9])
         position = min(data, _whole(column.get(11, data)) or data)
         end = position + _whole(column[7])
         if not len(_MAGIC) <= position <= end <= self._end:
-            raise _malformed("pages outside the file", _shown(name))
-        allowed = _TEXT_ENCODINGS if type_ == _BYTE_ARRAY else _NUMBER_ENCODINGS
+            raise _malformed("pages outside the file", _shown(field.name))
         values = unfolded = 0
+        encodings: set[int] = set()
         while position < end:
             self._count += 1
             header, position = _Thrift(self._content, position, end).struct()
             position += _whole(header[3])
             unfolded += _whole(header[2])
             counted, encoding = _page(header)
-            if encoding not in allowed or position > end or self._count > _PAGES_MAX:
-                raise _malformed(f"a page of encoding {encoding}", _shown(name))
+            if position > end or self._count > _PAGES_MAX:
+                raise _malformed("a page outside its column", _shown(field.name))
             values += counted
-        return values, unfolded
+            encodings.add(encoding)
+        return values, unfolded, encodings
+
+
+def _encoding_problem(encoding: int) -> str:
+    if encoding == _SHARED_PREFIXES:
+        return "texts by the prefixes they share (DELTA_BYTE_ARRAY)"
+    return f"a page of encoding {encoding}"
 
 
 def _page(header: Struct) -> tuple[int, int]:

@@ -25,6 +25,7 @@ from fedbatch.series.blocks import (
     column_points,
     fits,
     from_points,
+    keep_text,
     rescale,
 )
 from fedbatch.series.decimals import decimal_text, double_text, exponent_of, numbers_as_written
@@ -95,7 +96,7 @@ def _flatten(series: Series, block: Block) -> _Flat:
     for at, name in enumerate(names):
         if name not in block.columns:
             continue
-        points = column_points(block, name)
+        points = _held(column_points(block, name), series.parameters[at].scale)
         times.append(points.times)
         index.append(np.full(points.times.size, at, dtype=np.int64))
         scaled += _written(points, series.parameters[at].scale, name)
@@ -116,11 +117,19 @@ def _flatten(series: Series, block: Block) -> _Flat:
     )
 
 
+def _held(points: ColumnPoints, scale: int | None) -> ColumnPoints:
+    """The points as the series holds them: binary64 if it does, with the texts that this rounds."""
+    if scale is not None or points.scale is None:
+        return points
+    column = rescale(Column(points.scale, points.numbers, points.present, points.marks), None)
+    return ColumnPoints(points.times, column.numbers, column.present, column.marks, None)
+
+
 def _written(points: ColumnPoints, scale: int | None, name: str) -> list[int | str]:
     """Numbers as `scaled` holds them: integers at the series' scale, texts where that is too small."""
     column = Column(points.scale, points.numbers, points.present)
     if points.scale is None or scale is None:
-        written = numbers_as_written(rescale(column, None, name).numbers, None)
+        written = numbers_as_written(points.numbers, points.scale)
     elif not fits(column, scale):
         written = [decimal_text(number, points.scale) for number in points.numbers.tolist()]
     else:
@@ -320,17 +329,14 @@ def _as_block(
         rows = order[first:last]
         held = slice(*np.searchsorted(marked, (first, last)).tolist())
         column = _column(values, rows, parameter.scale, name)
-        points[name] = ColumnPoints(
-            times[rows],
-            column.numbers,
-            column.present,
-            {
-                place - first: mark
-                for place, mark in by_place[held]
-                if any(mark) or values.is_absent[order[place]]
-            },
-            column.scale,
-        )
+        told = {
+            place - first: mark
+            for place, mark in by_place[held]
+            if any(mark) or values.is_absent[order[place]]
+        }
+        for row, mark in column.marks.items():
+            keep_text(told, row, mark.raw)
+        points[name] = ColumnPoints(times[rows], column.numbers, column.present, told, column.scale)
     return from_points(points)
 
 
@@ -378,9 +384,13 @@ def _widened(column: Column, texts: Mapping[int, str], name: str) -> Column:
     largest = max(abs(number).scaleb(scale) for number in decimals.values())
     most = int(np.abs(column.numbers).max(initial=0)) * 10 ** (scale - (column.scale or 0))
     if scale > DIGITS_MAX or max(largest, most) > NUMBER_MAX:
-        numbers = np.array(rescale(column, None, name).numbers, dtype=np.float64)
-        numbers[list(texts)] = np.fromiter(map(float, texts.values()), np.float64, count=len(texts))
-        return Column(None, numbers, column.present)
+        binary = rescale(column, None, name)
+        numbers, marks = np.array(binary.numbers, dtype=np.float64), dict(binary.marks)
+        for row, number in decimals.items():
+            numbers[row] = float(number)
+            if Decimal(double_text(numbers[row].item())) != number:
+                keep_text(marks, row, texts[row])
+        return Column(None, numbers, column.present, marks)
     wide = rescale(column, scale, name).numbers.copy()
     for row, number in decimals.items():
         wide[row] = int(number.scaleb(scale))

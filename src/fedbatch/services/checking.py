@@ -1,7 +1,7 @@
 """Source checks that look across columns and against the clock, before the journal."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -23,13 +23,13 @@ from fedbatch.rules.source import Extremes, order_findings
 from fedbatch.series.blocks import Block, Integers
 from fedbatch.series.instants import instant_text, micros
 from fedbatch.standard.findings import Finding, Place
-from fedbatch.standard.journals import JournalResult
+from fedbatch.standard.journals import JournalParameter, JournalResult
 from fedbatch.standard.mappings import Mapping as SourceMapping
 from fedbatch.standard.records import Record
 from fedbatch.standard.rulebook import finding
 from fedbatch.standard.values import Time
 
-__all__ = ["COUNTERS", "repeated_points", "series_findings", "source_findings"]
+__all__ = ["COUNTERS", "live_findings", "named_as_told", "series_findings", "source_findings"]
 
 _COLUMN = re.compile(r"\b\d+\.(?:PV|SP|OUT)\b")
 
@@ -55,10 +55,6 @@ def series_findings(drafts: Sequence[SeriesDraft], file: SourceFile, now: str) -
     found: list[Finding] = []
     for draft in drafts:
         where = Place(file=file.name, type="series", key=(draft.number,))
-        names = {
-            f"{index}.{item.role}": item.tag or item.term
-            for index, item in enumerate(draft.series.parameters)
-        }
         checks = (
             *backwards_findings(_in_source_order(draft.block), where),
             *_ahead(draft.block, where, now),
@@ -67,7 +63,7 @@ def series_findings(drafts: Sequence[SeriesDraft], file: SourceFile, now: str) -
             *copied_findings(draft.block, where),
             *counter_findings(draft.block, _counters(draft), where),
         )
-        found += [_by_name(item, names) for item in checks]
+        found += named_as_told(checks, draft.series.parameters)
     return found
 
 
@@ -91,16 +87,13 @@ def _ahead(block: Block, where: Place, now: str) -> Iterator[Finding]:
         )
 
 
-def repeated_points(drafts: Sequence[SeriesDraft], file: SourceFile) -> list[Finding]:
-    """The one source check of live points: what a source sends twice."""
+def live_findings(drafts: Sequence[SeriesDraft], file: SourceFile, now: str) -> list[Finding]:
+    """The source checks of live points: what a source sends twice, or from a time to come."""
     found: list[Finding] = []
     for draft in drafts:
         where = Place(file=file.name, type="series", key=(draft.number,))
-        names = {
-            f"{index}.{item.role}": item.tag or item.term
-            for index, item in enumerate(draft.series.parameters)
-        }
-        found += [_by_name(item, names) for item in duplicate_findings(draft.block, where)]
+        checks = (*duplicate_findings(draft.block, where), *_ahead(draft.block, where, now))
+        found += named_as_told(checks, draft.series.parameters)
     return found
 
 
@@ -115,18 +108,24 @@ def _counters(draft: SeriesDraft) -> list[Counter]:
     ]
 
 
-def _by_name(item: Finding, names: Mapping[str, str]) -> Finding:
-    """A finding that calls columns as their source does."""
+def named_as_told(
+    findings: Iterable[Finding], parameters: Sequence[JournalParameter]
+) -> list[Finding]:
+    """Findings that call a journal's columns as their source does."""
+    names = {f"{index}.{item.role}": item.tag or item.term for index, item in enumerate(parameters)}
 
     def named(text: str) -> str:
         return _COLUMN.sub(lambda match: names.get(match[0], match[0]), text)
 
-    return msgspec.structs.replace(
-        item,
-        where=msgspec.structs.replace(item.where, path=named(item.where.path)),
-        found=named(item.found),
-        expected=named(item.expected),
-    )
+    return [
+        msgspec.structs.replace(
+            item,
+            where=msgspec.structs.replace(item.where, path=named(item.where.path)),
+            found=named(item.found),
+            expected=named(item.expected),
+        )
+        for item in findings
+    ]
 
 
 def _order(file: SourceFile, extraction: Extraction) -> Iterator[Finding]:

@@ -23,15 +23,18 @@ from fedbatch.ports import (
     JournalStore,
     NewJournalEntry,
 )
+from fedbatch.series.instants import micros
 from fedbatch.standard import canonical
 from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.journals import JournalEntry, Origin, journal_struct
 from fedbatch.standard.mappings import Mapping
-from fedbatch.standard.records import Record
+from fedbatch.standard.records import Equipment, Record
 from fedbatch.standard.rulebook import finding
 from fedbatch.standard.values import Correction
 
 __all__ = [
+    "HELD_ROWS",
+    "SOURCE_CHANGED",
     "Intake",
     "IntakeReport",
     "content_digest",
@@ -39,9 +42,14 @@ __all__ = [
     "preview",
     "take_in",
     "write_journal_entry",
+    "write_withdrawal",
 ]
 
 Report = Callable[[int, int], None]
+# Why a source's own new edition, or a corrected mapping, changes what it said.
+SOURCE_CHANGED = "source_changed"
+# A held-back item for rows of a batch's points: by batch, source and file, until an edition has none.
+HELD_ROWS = "rows"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,6 +66,7 @@ class IntakeReport:
     new: int = 0
     corrected: int = 0
     unchanged: int = 0
+    taken_back: int = 0
     points: int = 0
     points_corrected: int = 0
     points_unchanged: int = 0
@@ -79,6 +88,28 @@ class Intake:
     by: str
 
 
+def write_withdrawal(
+    intake: Intake, head: JournalHead, correction: Correction, now: str
+) -> NewJournalEntry:
+    """A journal's withdrawal of a record; sharing takes it back wherever it was posted."""
+    version = head.version + 1
+    common = Record(version=version, supersedes=head.entry_id, correction=correction)
+    entry = intake.journal.read(head.index)
+    record = msgspec.json.decode(bytes(entry.data), type=journal_struct(head.type))
+    return write_journal_entry(
+        record,
+        type_=head.type,
+        key=head.key,
+        entry_id=intake.ids.fresh("j"),
+        time=now,
+        by=intake.by,
+        source=head.source,
+        version=version,
+        is_withdrawn=True,
+        data=canonical.encode(common),
+    )
+
+
 def content_digest(record: Record) -> bytes:
     """SHA-256 over what a record says, provenance, value status and version aside (STANDARD S6)."""
     bare = msgspec.structs.replace(
@@ -97,6 +128,7 @@ def take_in(
     reason: str = "the file was sent again with another value",
     points: Sequence[NewJournalEntry] = (),
     rows_held_back: int = 0,
+    is_remapped: bool = False,
 ) -> IntakeReport:
     """Enter one extraction into the journal.
 
@@ -109,10 +141,13 @@ def take_in(
         reason: why values that changed were corrected.
         points: entries of series and sealed stretches, written with the rest.
         rows_held_back: rows of which nothing is taken in.
+        is_remapped: the file is read again under a corrected mapping: results that it told before and
+            does not tell now are taken back.
     """
     work = _Work(file=file, mapping=mapping, intake=intake, reason=reason)
     work.entries += points
     work.report.rows_held_back = rows_held_back
+    work.take_back(extraction, is_remapped=is_remapped)
     return work.run(extraction, findings)
 
 
@@ -120,16 +155,36 @@ def entries_of(
     extraction: Extraction, file: SourceFile, mapping: Mapping, intake: Intake
 ) -> list[NewJournalEntry]:
     """Entries for what an extraction says anew, for a source that is read on and on."""
-    work = _Work(file=file, mapping=mapping, intake=intake, reason="the source says otherwise")
-    work.sort(extraction, ())
+    work = _Work(
+        file=file,
+        mapping=mapping,
+        intake=intake,
+        reason="the source says otherwise",
+        heads=_heads_of(extraction.drafts, intake.journal),
+    )
+    work.enter(extraction.drafts)
     return work.entries
 
 
+def _heads_of(
+    drafts: Sequence[Draft], journal: JournalStore
+) -> dict[tuple[str, tuple[str, ...]], JournalHead]:
+    """What a journal has of a few drafts: a source that grows asks every second."""
+    found = {(draft.type, draft.key): journal.find_head(draft.type, draft.key) for draft in drafts}
+    return {name: head for name, head in found.items() if head is not None}
+
+
 def preview(
-    extraction: Extraction, file: SourceFile, mapping: Mapping, intake: Intake
+    extraction: Extraction,
+    file: SourceFile,
+    mapping: Mapping,
+    intake: Intake,
+    *,
+    is_remapped: bool,
 ) -> IntakeReport:
     """What `take_in` would come to; nothing is written."""
     work = _Work(file=file, mapping=mapping, intake=intake, reason="")
+    work.take_back(extraction, is_remapped=is_remapped)
     work.sort(extraction, ())
     return work.report
 
@@ -137,7 +192,15 @@ def preview(
 class _Work:
     """One file on its way into the journal."""
 
-    def __init__(self, *, file: SourceFile, mapping: Mapping, intake: Intake, reason: str) -> None:
+    def __init__(
+        self,
+        *,
+        file: SourceFile,
+        mapping: Mapping,
+        intake: Intake,
+        reason: str,
+        heads: dict[tuple[str, tuple[str, ...]], JournalHead] | None = None,
+    ) -> None:
         self.file = file
         self.mapping = mapping
         self.intake = intake
@@ -146,7 +209,7 @@ class _Work:
         self.import_id = intake.ids.fresh("import")
         self.report = IntakeReport(file=file.name, mapping=mapping.source)
         self.entries: list[NewJournalEntry] = []
-        self.heads = intake.journal.heads()
+        self.heads = intake.journal.heads() if heads is None else heads
 
     def run(self, extraction: Extraction, findings: Sequence[Finding]) -> IntakeReport:
         items, closed = self.sort(extraction, findings)
@@ -161,12 +224,12 @@ class _Work:
         report.cells = extraction.cells
         report.ignored = extraction.ignored
         report.findings = [*findings, *extraction.findings, *self._vanished(extraction.row_keys)]
-        held = [*extraction.held]
-        for draft in extraction.drafts:
-            held += self._enter(draft)
+        held = [*extraction.held, *self.enter(extraction.drafts)]
         report.findings += [item.finding for item in held]
         items = self._items(held)
-        closed = self._closed(extraction.drafts)
+        waiting = {(item.type, item.key) for item in held}
+        closed = self._closed(d for d in extraction.drafts if (d.type, d.key) not in waiting)
+        closed += self._supplied({self._held_id(item) for item in held})
         report.held_back, report.closed = len(items), len(closed)
         return items, closed
 
@@ -199,7 +262,56 @@ class _Work:
             ),
         )
 
+    # ---- what is told no more
+
+    def take_back(self, extraction: Extraction, *, is_remapped: bool) -> None:
+        """Take back what this file told before in a way that it does not tell it now.
+
+        Of windows of equipment one that overlaps another of the same piece and batch: whose start was
+        corrected is another window. Under a corrected mapping, results under a term that it gives no more.
+        """
+        told = {(d.type, d.key) for d in extraction.drafts}
+        told |= {(item.type, item.key) for item in extraction.held}
+        windows = [d.record for d in extraction.drafts if isinstance(d.record, Equipment)]
+        types = ({"equipment"} if windows else set()) | ({"result"} if is_remapped else set())
+        gone = [
+            head
+            for name, head in self.heads.items()
+            if name[0] in types
+            and name not in told
+            and head.source == self.mapping.source
+            and not head.is_withdrawn
+        ]
+        editions = self._editions() if gone else frozenset[str]()
+        for head in gone:
+            entry = self.intake.journal.read(head.index)
+            if not any(origin.artefact in editions for origin in entry.origins):
+                continue
+            record = msgspec.json.decode(bytes(entry.data), type=journal_struct(head.type))
+            if not isinstance(record, Equipment) or any(_overlap(record, w) for w in windows):
+                self._withdraw(head)
+
+    def _editions(self) -> frozenset[str]:
+        """The SHA-256 of this file and of its earlier editions."""
+        rows = self.intake.journal.imports()
+        return frozenset(
+            row.sha256
+            for row in rows
+            if row.file == self.file.name and row.mapping == self.mapping.source
+        ) | {self.file.sha256}
+
+    def _withdraw(self, head: JournalHead) -> None:
+        correction = Correction(
+            kind="withdraw", reason_code=SOURCE_CHANGED, reason=self.reason, by=self.intake.by
+        )
+        self.entries.append(write_withdrawal(self.intake, head, correction, self.now))
+        self.report.taken_back += 1
+
     # ---- one draft
+
+    def enter(self, drafts: Iterable[Draft]) -> list[HeldBack]:
+        """Enter drafts; what of them is held back."""
+        return [item for draft in drafts for item in self._enter(draft)]
 
     def _enter(self, draft: Draft) -> list[HeldBack]:
         """Enter a draft as new, as next version, or not at all; what contradicts is held back."""
@@ -209,17 +321,59 @@ class _Work:
             self.report.new += 1
             return []
         if draft.type == "result":
+            decision = self._decision(head)
+            digest = content_digest(draft.record)
+            if decision is not None and not self._says_the_same(head, digest):
+                return [self._against(draft, decision)]
             self._enter_again(draft, draft.record, head)
             return []
         return self._overlay(draft, head)
 
+    def _decision(self, head: JournalHead) -> Correction | None:
+        """How a person corrected, or took back, what now stands; None where a source said it."""
+        if head.index < 0:
+            return None
+        entry = self.intake.journal.read(head.index)
+        correction = msgspec.json.decode(bytes(entry.data), type=Record).correction
+        if correction is None or correction.reason_code == SOURCE_CHANGED:
+            return None
+        return correction
+
+    def _against(self, draft: Draft, decision: Correction) -> HeldBack:
+        """A source says what is neither a person's value nor the one that the person replaced."""
+        origins = tuple(o for o in draft.origins if (o.path or "").startswith("/value"))
+        place = Place(
+            file=self.file.name,
+            scheme=origins[0].scheme if origins else "",
+            locator=origins[0].locator if origins else "",
+            type=draft.type,
+            key=draft.key,
+            path="/value",
+        )
+        found = _shown(getattr(draft.record, "value", ""))
+        did = "took back" if decision.kind == "withdraw" else "corrected"
+        return HeldBack(
+            type=draft.type,
+            key=draft.key,
+            path="/value",
+            text=found,
+            finding=finding(
+                "result.decided",
+                place,
+                found=found,
+                expected=f"what a person {did} ({decision.reason}), or what stood before",
+                effect="held_back",
+            ),
+            template=draft.record,
+            origins=origins or draft.origins,
+        )
+
     def _enter_again(self, draft: Draft, record: Record, head: JournalHead) -> None:
-        digest = content_digest(record)
-        if (digest == head.digest and not head.is_withdrawn) or self._was_decided(head, digest):
+        if self._says_the_same(head, content_digest(record)):
             self.report.unchanged += 1
             return
         correction = Correction(
-            kind="correct", reason_code="source_changed", reason=self.reason, by=self.intake.by
+            kind="correct", reason_code=SOURCE_CHANGED, reason=self.reason, by=self.intake.by
         )
         version = head.version + 1
         changed = msgspec.structs.replace(
@@ -229,13 +383,18 @@ class _Work:
         self.report.corrected += 1
         self.report.corrected_ids.append(head.entry_id)
 
+    def _says_the_same(self, head: JournalHead, digest: bytes) -> bool:
+        """Whether a source says what stands, or what a person has already replaced."""
+        is_standing = digest == head.digest and not head.is_withdrawn
+        return is_standing or self._was_decided(head, digest)
+
     def _was_decided(self, head: JournalHead, digest: bytes) -> bool:
         """Whether a person has already replaced, or taken back, just what the source says again."""
         if head.index < 0:
             return False
         entry = self.intake.journal.read(head.index)
         common = msgspec.json.decode(bytes(entry.data), type=Record)
-        while common.correction is not None and common.correction.reason_code != "source_changed":
+        while common.correction is not None and common.correction.reason_code != SOURCE_CHANGED:
             before = self.intake.journal.read_entry(str(common.supersedes))
             said = msgspec.json.decode(bytes(before.data), type=journal_struct(head.type))
             if content_digest(said) == digest:
@@ -321,15 +480,28 @@ class _Work:
         known = {item.id for item in self.intake.journal.held(only_open=False)}
         items = []
         for item in held:
-            origin = item.origins[0] if item.origins else None
-            place = "" if item.key else f"{self.file.name}|{origin.locator if origin else ''}"
-            name = "|".join((item.type, *item.key, item.path, place, item.text, item.finding.rule))
-            id_ = self.intake.ids.own("held", name)
+            id_ = self._held_id(item)
             if id_ in known:
                 continue
             known.add(id_)
             items.append(self._item(id_, item))
         return items
+
+    def _held_id(self, item: HeldBack) -> str:
+        origin = item.origins[0] if item.origins else None
+        place = "" if item.key else f"{self.file.name}|{origin.locator if origin else ''}"
+        name = "|".join((item.type, *item.key, item.path, place, item.text, item.finding.rule))
+        return self.intake.ids.own("held", name)
+
+    def _supplied(self, waiting: set[str]) -> list[str]:
+        """Open items for rows of an earlier edition of this file, which this one supplies, or holds anew."""
+        return [
+            item.id
+            for item in self.intake.journal.held()
+            if item.type == HELD_ROWS
+            and item.key[1:] == (self.mapping.source, self.file.name)
+            and item.id not in waiting
+        ]
 
     def _item(self, id_: str, item: HeldBack) -> HeldItem:
         return HeldItem(
@@ -385,6 +557,17 @@ class _Work:
             if row.file == self.file.name or shared * 2 > len(set(row.row_keys)):
                 return row
         return None
+
+
+def _overlap(one: Equipment, other: Equipment) -> bool:
+    """Whether two windows are of one piece and batch, and have a time in common."""
+    if (one.equipment, one.batch) != (other.equipment, other.batch):
+        return False
+    ends = [item.to.instant if item.to is not None else None for item in (one, other)]
+    starts = [item.from_.instant for item in (other, one)]
+    return all(
+        end is None or micros(start) < micros(end) for start, end in zip(starts, ends, strict=True)
+    )
 
 
 def _merge(

@@ -12,30 +12,46 @@ import msgspec
 import numpy as np
 
 from fedbatch.mapping.series import SeriesDraft
+from fedbatch.mapping.tables import SourceFile
 from fedbatch.ports import JournalStore, NewJournalEntry, Objects
-from fedbatch.series.blocks import Block, between, count, merge
-from fedbatch.series.inline import decode_points, encode_points
+from fedbatch.rules.series_source import conflict_findings
+from fedbatch.series.blocks import Block, between, column_points, count, merge, select
+from fedbatch.series.comparing import compare
+from fedbatch.series.counting import Piece, counted
+from fedbatch.series.inline import column_name, decode_points, encode_points
 from fedbatch.series.instants import instant_text, micros
 from fedbatch.series.segments import points_hash, split_block, write_segment
+from fedbatch.services.checking import named_as_told
 from fedbatch.services.intake import Intake, write_journal_entry
-from fedbatch.services.series_intake import JOURNAL, Declaring, sealed_of
+from fedbatch.services.series_intake import (
+    JOURNAL,
+    Declaring,
+    SealedHead,
+    read_pieces,
+    sealed_of,
+)
 from fedbatch.standard import records
+from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.journals import JournalEntry, JournalSeries
 from fedbatch.standard.values import ObjectReference
 
 __all__ = [
     "HOUR_US",
+    "LiveIntake",
     "LivePoints",
+    "LiveTold",
     "declared_series",
+    "find_series",
     "plain_series",
     "points_since",
     "seal",
-    "take_live",
 ]
 
 HOUR_US = 3_600_000_000
 # Points are late by a minute at most where the link to the historian stands.
 SETTLED_US = 60_000_000
+# A time so far ahead says that a clock is wrong, and nothing of what is complete.
+WRONG_US = 24 * HOUR_US
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,19 +84,137 @@ def plain_series(series: JournalSeries) -> records.Series:
     )
 
 
-def take_live(
-    drafts: Sequence[SeriesDraft], intake: Intake, source: str
-) -> tuple[list[NewJournalEntry], int]:
-    """Entries for what was added to a source since it was last looked at, and how many points."""
-    declaring = Declaring(intake, source)
-    entries: list[NewJournalEntry] = []
-    points = 0
-    for draft in drafts:
-        series, block = declaring.declare(draft)
-        told = encode_points(plain_series(series), block)
-        entries += [_entry(record, intake, source) for record in told]
-        points += count(block)
-    return [*declaring.entries, *entries], points
+@dataclass(slots=True, kw_only=True)
+class LiveTold:
+    """What was added to a source: its entries, how many points are new, and how many were known."""
+
+    entries: list[NewJournalEntry] = field(default_factory=list)
+    points: int = 0
+    unchanged: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+
+class LiveIntake:
+    """Takes in live points, each once, as long as a node follows its sources.
+
+    Most points are newer than any of their parameter before: then nothing is read. Others are held
+    against what the journal has: equal ones are no-ops, those told otherwise are kept with a finding.
+    """
+
+    def __init__(self, journal: JournalStore, objects: Objects) -> None:
+        self._journal, self._objects = journal, objects
+        self._newest: dict[tuple[str, str], int] = {}
+        self._known: set[str] = set()
+        # By series: up to when it may be sealed, and up to when that was tried.
+        self._limits: dict[str, int] = {}
+        self._tried: dict[str, int] = {}
+
+    def take(
+        self, drafts: Sequence[SeriesDraft], file: SourceFile, intake: Intake, source: str
+    ) -> LiveTold:
+        """Entries for what was added to a source since it was last looked at."""
+        declaring = Declaring(intake, source)
+        told = LiveTold()
+        for draft in drafts:
+            series, block = declaring.declare(draft)
+            block = self._told_anew(series, block, file, told)
+            records = encode_points(plain_series(series), block)
+            told.entries += [_entry(record, intake, source) for record in records]
+            told.points += count(block)
+            self._note_limit(series.series, block, micros(intake.clock.now()) + WRONG_US)
+        told.entries = [*declaring.entries, *told.entries]
+        return told
+
+    def is_due(self) -> bool:
+        """Whether points were taken that complete an hour, or that come late to one.
+
+        Always before the first call of `note_sealed`: nobody knows what an earlier run left.
+        """
+        return not self._tried or any(
+            limit > self._tried.get(name, 0) for name, limit in self._limits.items()
+        )
+
+    def note_sealed(self) -> None:
+        """What could be sealed was."""
+        self._tried = dict(self._limits)
+
+    def _note_limit(self, name: str, block: Block, ahead: int) -> None:
+        newest = _newest_before(block, ahead)
+        if newest is None:
+            return
+        limit = max(self._limits.get(name, 0), _seal_limit(newest, is_end=False))
+        if int(block.times[0]) < self._tried.get(name, 0):
+            # Late to what is sealed: that is done at once.
+            self._tried[name] = 0
+        self._limits[name] = limit
+
+    def _told_anew(
+        self, series: JournalSeries, block: Block, file: SourceFile, told: LiveTold
+    ) -> Block:
+        """A block without the points that the journal has as they are."""
+        if series.series not in self._known:
+            self._learn(series)
+        names = [name for name in block.columns if self._is_older(series, block, name)]
+        if not names:
+            return block
+        before = self._before(series, int(block.times[0]), int(block.times[-1]))
+        found = compare(before, select(block, names))
+        told.unchanged += found.equal
+        where = Place(file=file.name, type="series", key=(series.series,))
+        conflicts = conflict_findings(before, found.other, where)
+        told.findings += named_as_told(conflicts, series.parameters)
+        newer = select(block, [name for name in block.columns if name not in names])
+        return merge([newer, found.new, found.other])
+
+    def _is_older(self, series: JournalSeries, block: Block, name: str) -> bool:
+        """Whether a column has a point that is not newer than all before; they are the newest now."""
+        times = column_points(block, name).times
+        if not times.size:
+            return False
+        key = (series.series, name)
+        before = self._newest.get(key)
+        self._newest[key] = int(times[-1]) if before is None else max(before, int(times[-1]))
+        return before is not None and int(times[0]) <= before
+
+    def _learn(self, series: JournalSeries) -> None:
+        """Up to when each column of a series was told."""
+        self._known.add(series.series)
+        sealed = sealed_of(self._journal).get(series.series, [])
+        until = max((micros(item.record.last) for item in sealed), default=None)
+        unsealed = self._unsealed(series, sealed)
+        for index, parameter in enumerate(series.parameters):
+            name = column_name(str(index), parameter.role)
+            newest = until
+            if name in unsealed.columns:
+                times = column_points(unsealed, name).times
+                newest = max(int(times[-1]), until if until is not None else int(times[-1]))
+            if newest is not None:
+                self._newest[series.series, name] = newest
+
+    def _unsealed(self, series: JournalSeries, sealed: Sequence[SealedHead]) -> Block:
+        done = max((i.record.entries.last for i in sealed if i.record.entries), default=-1)
+        records = [
+            item.record
+            for item in points_since(self._journal, done + 1)
+            if item.record.series == series.series
+        ]
+        return decode_points(plain_series(series), records)
+
+    def _before(self, series: JournalSeries, first: int, last: int) -> Block:
+        """What the journal has of a stretch (µs, both included)."""
+        sealed = sealed_of(self._journal).get(series.series, [])
+        pieces = read_pieces(
+            [
+                item
+                for item in sealed
+                if micros(item.record.first) <= last and micros(item.record.last) >= first
+            ],
+            self._objects,
+        )
+        live = between(self._unsealed(series, sealed), first, last + 1)
+        pieces.append(Piece(block=live, index=self._journal.size()))
+        block, _ = counted(pieces, "live")
+        return between(block, first, last + 1)
 
 
 def _entry(record: records.Points, intake: Intake, source: str) -> NewJournalEntry:
@@ -114,6 +248,14 @@ def declared_series(journal: JournalStore) -> dict[str, JournalSeries]:
         head.key[0]: msgspec.json.decode(bytes(entry.data), type=JournalSeries)
         for head, entry in journal.standing(("series",))
     }
+
+
+def find_series(journal: JournalStore, name: str) -> JournalSeries | None:
+    """A series of a journal as it stands, or None."""
+    head = journal.find_head("series", (name,))
+    if head is None or head.is_withdrawn:
+        return None
+    return msgspec.json.decode(bytes(journal.read(head.index).data), type=JournalSeries)
 
 
 # ---- sealing
@@ -162,18 +304,25 @@ def _seal_series(
     *,
     is_end: bool,
 ) -> list[NewJournalEntry]:
-    """Seal up to the newest full hour that has settled, by the clock of the points."""
+    """Seal up to the newest full hour that has settled, by the clock of the points.
+
+    A point of a clock that is days ahead neither makes an hour complete nor keeps one open.
+    """
     plain = plain_series(series)
     whole = decode_points(plain, [item.record for item in items])
     if not whole.times.size:
         return []
-    newest = int(whole.times[-1])
-    limit = newest + 1 if is_end else (newest - SETTLED_US) // HOUR_US * HOUR_US
+    ahead = micros(intake.clock.now()) + WRONG_US
+    newest = _newest_before(whole, ahead)
+    if newest is None and not is_end:
+        return []
+    limit = _seal_limit(newest if newest is not None else int(whole.times[-1]), is_end=is_end)
     # An entry is sealed as a whole or not yet: what reaches beyond the hour waits for the next.
     taken = []
     for item in items:
         block = decode_points(plain, [item.record])
-        if block.times.size and int(block.times[-1]) >= limit:
+        last_time = _newest_before(block, ahead)
+        if last_time is not None and last_time >= limit:
             break
         taken.append((item, block))
     if not taken:
@@ -188,7 +337,7 @@ def _seal_series(
     ]
     reached = max(complete_until, min([limit, *waiting]))
     made = []
-    for part, is_late in _told_apart(block, complete_until):
+    for part, is_late in _told_apart(block, complete_until, max(ahead, limit)):
         for piece in split_block(part):
             record = _sealed(
                 series,
@@ -203,12 +352,23 @@ def _seal_series(
     return made
 
 
-def _told_apart(block: Block, complete_until: int) -> Iterable[tuple[Block, bool]]:
-    """Late points apart from those in time."""
+def _newest_before(block: Block, ahead: int) -> int | None:
+    """The newest time of a block that no wrong clock told; None where there is none."""
+    at = int(np.searchsorted(block.times, ahead))
+    return int(block.times[at - 1]) if at else None
+
+
+def _seal_limit(newest: int, *, is_end: bool) -> int:
+    return newest + 1 if is_end else (newest - SETTLED_US) // HOUR_US * HOUR_US
+
+
+def _told_apart(block: Block, complete_until: int, ahead: int) -> Iterable[tuple[Block, bool]]:
+    """Late points apart from those in time, and those of a clock that is days ahead from both."""
     far = np.iinfo(np.int64)
     for part, is_late in (
         (between(block, int(far.min), complete_until), True),
-        (between(block, complete_until, int(far.max)), False),
+        (between(block, complete_until, ahead), False),
+        (between(block, max(complete_until, ahead), int(far.max)), False),
     ):
         if count(part):
             yield part, is_late

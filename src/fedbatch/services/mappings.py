@@ -18,6 +18,7 @@ _TIMES = (
     "equipment.to",
     "sample.drawn",
     "observed_at",
+    "elapsed.from",
     "recorded_at",
     "analysed",
 )
@@ -115,5 +116,10 @@ def _check_whole(mapping: Mapping) -> list[str]:
         ]
     if mapping.month_names and len(mapping.month_names) != 12:  # noqa: PLR2004 - months
         problems.append(f"twelve month names, not {len(mapping.month_names)}")
+    problems += [
+        f"{item.field}: a time without a time format"
+        for item in mapping.constants
+        if item.field in _TIMES and not mapping.time_formats
+    ]
     problems += [wrong for form in mapping.time_formats if (wrong := check_format(form))]
     return problems

@@ -20,9 +20,9 @@ from fedbatch.ports import (
     NewJournalEntry,
     Person,
 )
-from fedbatch.services.intake import write_journal_entry
-from fedbatch.standard import canonical, records
-from fedbatch.standard.journals import JournalResult, Origin, journal_struct
+from fedbatch.services.intake import Intake, write_journal_entry, write_withdrawal
+from fedbatch.standard import records
+from fedbatch.standard.journals import JournalResult, Origin
 from fedbatch.standard.values import Correction, Time, Value, ValueStatus
 
 __all__ = ["Desk", "approve", "correct", "decide", "results_of", "withdraw"]
@@ -269,7 +269,10 @@ def withdraw(desk: Desk, heads: Sequence[JournalHead], reason_code: str, reason:
     correction = Correction(
         kind="withdraw", reason_code=reason_code, reason=reason, by=desk.person.person
     )
-    entries = [_withdrawal(desk, head, correction, now) for head in heads if not head.is_withdrawn]
+    intake = Intake(journal=desk.journal, ids=desk.ids, clock=desk.clock, by=desk.person.person)
+    entries = [
+        write_withdrawal(intake, head, correction, now) for head in heads if not head.is_withdrawn
+    ]
     if not entries:
         raise InputError("something that is not withdrawn yet", found="nothing", code="withdraw")
     note = AuditNote(
@@ -281,23 +284,3 @@ def withdraw(desk: Desk, heads: Sequence[JournalHead], reason_code: str, reason:
     )
     desk.journal.append(entries, note)
     return len(entries)
-
-
-def _withdrawal(desk: Desk, head: JournalHead, correction: Correction, now: str) -> NewJournalEntry:
-    """The journal's withdrawal of a record; sharing takes it back wherever it was posted."""
-    version = head.version + 1
-    common = records.Record(version=version, supersedes=head.entry_id, correction=correction)
-    entry = desk.journal.read(head.index)
-    record = msgspec.json.decode(bytes(entry.data), type=journal_struct(head.type))
-    return write_journal_entry(
-        record,
-        type_=head.type,
-        key=head.key,
-        entry_id=desk.ids.fresh("j"),
-        time=now,
-        by=desk.person.person,
-        source=head.source,
-        version=version,
-        is_withdrawn=True,
-        data=canonical.encode(common),
-    )

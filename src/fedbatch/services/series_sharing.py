@@ -12,12 +12,12 @@ from hashlib import sha256
 import msgspec
 
 from fedbatch.ports import JournalStore, LedgerHead, Objects
-from fedbatch.series.blocks import Block, Column, between, count
+from fedbatch.series.blocks import Block, Column, between, count, merge
 from fedbatch.series.converting import Converter, make_converter
 from fedbatch.series.inline import decode_points, encode_points
 from fedbatch.series.instants import instant_text, micros
 from fedbatch.series.segments import points_hash, read_segment, write_segment
-from fedbatch.services.live import declared_series, plain_series, points_since
+from fedbatch.services.live import find_series, plain_series, points_since
 from fedbatch.services.posting import Post
 from fedbatch.services.series_intake import JOURNAL, SealedHead, sealed_of
 from fedbatch.services.side_by_side import side_by_side
@@ -30,7 +30,7 @@ from fedbatch.standard.rulebook import finding
 from fedbatch.standard.units import UnitTable
 from fedbatch.standard.values import Correction, ObjectReference, Provenance
 
-__all__ = ["SeriesSharing", "Stretch"]
+__all__ = ["SeriesSharing", "Stretch", "overlaps"]
 
 FOREVER = 1 << 62
 
@@ -68,22 +68,30 @@ class SeriesSharing:
     destroyed: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
 
-    def run_points(self, start: int) -> int:
-        """Plan the live points of the journal from an index on; the index to go on from.
+    def run_points(self, start: int, settled: int) -> tuple[int, int]:
+        """Plan the live points of the journal from an index on.
 
-        What no window or right covers yet is not waited for: it comes with the sealed stretch.
+        Returns:
+            the index to go on from, and the one to look again from if none is posted: of the first
+            points after `settled` (µs).
         """
         groups: dict[str, list[records.Points]] = {}
+        waiting: int | None = None
         for item in points_since(self.journal, start):
             groups.setdefault(item.record.series, []).append(item.record)
             start = item.index + 1
-        declared = declared_series(self.journal) if groups else {}
+            if waiting is None and micros(item.record.base) >= settled:
+                waiting = item.index
         for name, items in groups.items():
-            series = declared[name]
-            block = decode_points(plain_series(series), items)
-            for stretch in self.stretches(series):
-                self._share_points(series, stretch, block)
-        return start
+            series = find_series(self.journal, name)
+            if series is None:
+                continue
+            stretches = self.stretches(series)
+            if stretches:
+                block = decode_points(plain_series(series), items)
+                for stretch in stretches:
+                    self._share_points(series, stretch, block)
+        return start, start if waiting is None else waiting
 
     def _share_points(self, series: JournalSeries, stretch: Stretch, block: Block) -> None:
         part = between(block, stretch.from_, stretch.to)
@@ -120,7 +128,7 @@ class SeriesSharing:
         told = [
             item
             for item in sealed
-            if _overlaps(item.record, stretch)
+            if overlaps(item.record, stretch)
             # Of an open window nobody knows yet whether it holds to the end of the stretch.
             and not (stretch.is_open and micros(item.record.to) > stretch.to)
         ]
@@ -242,8 +250,13 @@ class SeriesSharing:
         record = self._sealed(due, shared)
         source = self.pseudonym("source", due.item.head.source)
         name = _posted_as(due.item, due.stretch)
-        if self.post.add(record, source=source, journal=name) is not None:
+        added = self.post.add(record, source=source, journal=name)
+        if added is not None:
             self._count("sealed", 1)
+        # A correction further on in this run supersedes it.
+        entry_id = added or self.post.known.get(name)
+        if entry_id is not None:
+            self.posted[name] = entry_id
 
     def _sealed(self, due: "_Due", shared: "_Shared") -> records.Sealed:
         series, stretch, item = due.series, due.stretch, due.item
@@ -321,16 +334,27 @@ def _encoded(given: tuple[_Due, bytes]) -> _Shared | None:
 
 
 def _renamed(block: Block, columns: dict[str, tuple[str, Converter]]) -> Block:
-    """A block under the agreement's codes and units, without what is not agreed."""
+    """A block under the agreement's codes and units, without what is not agreed.
+
+    Of a source that changed the unit of a parameter, two columns become one.
+    """
     named: dict[str, Column] = {}
+    besides: list[Block] = []
     for name, column in block.columns.items():
-        if name in columns:
-            code, converter = columns[name]
-            named[code] = converter.convert(column)
-    return Block(block.times, named, block.rows)
+        if name not in columns:
+            continue
+        code, converter = columns[name]
+        converted = converter.convert(column)
+        if code in named:
+            besides.append(Block(block.times, {code: converted}, block.rows))
+        else:
+            named[code] = converted
+    whole = Block(block.times, named, block.rows)
+    return merge([whole, *besides]) if besides else whole
 
 
-def _overlaps(record: records.Sealed, stretch: Stretch) -> bool:
+def overlaps(record: records.Sealed, stretch: Stretch) -> bool:
+    """Whether a sealed stretch may hold points of a batch's stretch."""
     return micros(record.first) < stretch.to and micros(record.last) >= stretch.from_
 
 

@@ -1,6 +1,7 @@
 """The journal on disk: a hash chain of entries, their heads, what is held back, what was imported."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from pathlib import Path
 
 import msgspec
@@ -47,6 +48,16 @@ create table followed (
 create table heard (
     source text primary key, time text not null, row_hash blob not null
 ) strict, without rowid;
+""",
+    # Files that were followed without what knows them again are read from their start: equal points
+    # are no-ops.
+    """
+drop table followed;
+create table followed (
+    path text primary key, source text not null, offset integer not null, rows integer not null,
+    header_sha256 text not null, seen_sha256 text not null, row_hash blob not null
+) strict, without rowid;
+create index head_idx on head (idx);
 """,
 )
 _ROWS_AT_ONCE = 4096
@@ -118,8 +129,7 @@ class Journal:
             if imported is not None:
                 self._write_import(imported)
             if followed is not None:
-                kept = (followed.path, followed.offset, followed.header_sha256)
-                database.insert("followed", [kept], conflict="replace")
+                database.insert("followed", [astuple(followed)], conflict="replace")
             if note is not None:
                 write_audit(database, note)
         return first
@@ -176,6 +186,17 @@ class Journal:
         sql = f"select {_HEAD} from head{chosen}"  # noqa: S608 - constants and question marks
         heads = map(_head, self._database.rows(sql, types))
         return {(head.type, head.key): head for head in heads}
+
+    def find_head(self, type_: str, key: tuple[str, ...]) -> JournalHead | None:
+        """The newest version of one record, or None."""
+        sql = f"select {_HEAD} from head where type = ? and key = ?"  # noqa: S608 - constants
+        row = self._database.row(sql, (type_, key_text(key)))
+        return _head(row) if row else None
+
+    def newest_record(self) -> int:
+        """The index of the newest entry that is no point; -1 where there is none."""
+        row = self._database.row("select coalesce(max(idx), -1) from head")
+        return int(row[0]) if row else -1
 
     def standing(self, types: Sequence[str]) -> list[tuple[JournalHead, JournalEntry]]:
         """Every record of some types that was not taken back, in the order of the journal."""
@@ -275,10 +296,25 @@ class Journal:
 
     def followed(self, path: str) -> Followed | None:
         """How far a growing file was taken in, or None."""
-        row = self._database.row(
-            "select path, offset, header_sha256 from followed where path = ?", (path,)
+        row = self._database.row("select * from followed where path = ?", (path,))
+        if row is None:
+            return None
+        path, source, offset, rows, header_sha256, seen_sha256, _ = row
+        return Followed(
+            path=path,
+            source=source,
+            offset=offset,
+            rows=rows,
+            header_sha256=header_sha256,
+            seen_sha256=seen_sha256,
         )
-        return Followed(path=row[0], offset=row[1], header_sha256=row[2]) if row else None
+
+    def followed_files(self, source: str) -> list[str]:
+        """The paths of the growing files of a source, in their order."""
+        rows = self._database.rows(
+            "select path from followed where source = ? order by path", [source]
+        )
+        return [str(path) for (path,) in rows]
 
     def audit(self) -> list[AuditNote]:
         """The trail of what was done here."""

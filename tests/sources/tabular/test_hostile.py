@@ -20,10 +20,10 @@ MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 @pytest.fixture(autouse=True)
 def quickly() -> Iterator[None]:
-    """Whatever is refused is refused within two seconds."""
-    start = time.monotonic()
+    """Whatever is refused is refused within two seconds of work, however busy the machine is."""
+    start = time.process_time()
     yield
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 2
 
 
 def refused(path: Path, bounds: Bounds = BOUNDS) -> str:

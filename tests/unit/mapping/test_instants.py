@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -139,7 +139,8 @@ def test_columns_of_any_form_and_any_fault_are_read_as_each_text_alone(
     for row, text in enumerate(texts):
         alone = reader.read(text)
         if quick is not None and quick[row] != NO_TIME:
-            assert not isinstance(alone, TimeProblem), text
+            # Where clocks change is seen only once the zone is known.
+            assert not isinstance(alone, TimeProblem) or alone.rule == "time.ambiguous", text
         told = problems.get(row) or instant_text(int(found[row]))
         assert told == (alone if isinstance(alone, TimeProblem) else alone.instant), text
 
@@ -211,7 +212,9 @@ def test_columns_of_counts_are_read_as_each_text_alone(
     )
     counting = COUNTED[form]
     one = 86_400_000_000_000 // counting.ns
-    texts = [f"{day * one:.{places}f}" for day in days]
+    # Days of nanoseconds with eleven decimals have more digits than decimals usually get.
+    with localcontext(prec=60):
+        texts = [f"{round(day * one, places):f}" for day in days]
     texts += [f"{day * one:.0f}" for day in days]
     texts += ["", "x", "5", "46083,25", "1e5", " 46083 ", "9" * 19, "46083.1234567890123456"]
     found, problems = read_instants(pa.array(texts), reader)
@@ -228,3 +231,46 @@ def test_columns_of_counts_are_read_as_each_text_alone(
 def test_whole_columns_of_counts_are_read_at_once(form: str, text: str) -> None:
     assert NO_TIME not in read_counts(pa.array([text] * 50), form, YEARS)
     assert {*read_counts(pa.array([f"{text}x", "0.5e3"]), form, YEARS).tolist()} == {NO_TIME}
+
+
+PARTED = "%Y-%m-%d %H:%M:%S.%f"
+ODD_PARTS = (
+    "2011-06-01 12:00:00",
+    "2011-06-01 12:00:00.1",
+    "2011-06-01 12:00:00.123456",
+    "2011-06-01 12:00:00.1234567",
+    "2011-06-01T12:00:00.5",
+    "2011-06-01 12:00:00.5Z",
+    "2011-06-01 12:00:00.500+0200",
+    "2011-06-01 12:00:00.5+02:00",
+    "2011-06-31 12:00:00.5",
+    "2011-06-01 24:00:00.5",
+    "1899-12-30 00:00:00.000000",
+    "1901-06-01 00:00:00.5",
+    "9999-12-31 00:00:00.000000",
+    "2011-10-30 02:30:00.5",
+    " 2011-06-01 12:00:00.25 ",
+    "",
+    "x",
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from([PARTED, PARTED + "%z", PARTED.replace(" ", "T"), FORM]),
+    st.lists(st.sampled_from(ODD_PARTS), min_size=1, max_size=6),
+)
+@example(PARTED, list(ODD_PARTS))
+@example(PARTED, ["2011-06-01 12:00:00.5"] * 40 + ["1899-12-30 00:00:00.000000"])
+@example(FORM, ["2011-06-01 12:00:00"] * 40 + ["1899-12-30 00:00:00"])
+@example(PARTED + "%z", ["2011-06-01 12:00:00.5Z", "2011-10-30 02:30:00.5Z"])
+def test_parts_of_seconds_are_read_as_each_text_alone(form: str, texts: list[str]) -> None:
+    name = "Europe/Ljubljana"
+    reader = TimeReader(formats=(form,), zone=ZoneInfo(name), zone_name=name, zone_basis="stated")
+    found, problems = read_instants(pa.array(texts), reader)
+    for row, text in enumerate(texts):
+        alone = reader.read(text)
+        if isinstance(alone, TimeProblem):
+            assert (problems[row], found[row]) == (alone, NO_TIME)
+        else:
+            assert found[row] == micros(alone.instant)

@@ -1,12 +1,20 @@
 """Which mapping fits a table: every header accounted for, none twice."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedbatch.errors import InputError
-from fedbatch.mapping.matching import assign_rules, difference, fingerprint, mapping_fingerprint
-from fedbatch.mapping.tables import column_letters
+from fedbatch.mapping.matching import (
+    assign_rules,
+    difference,
+    fingerprint,
+    fits,
+    mapping_fingerprint,
+)
+from fedbatch.mapping.tables import LeftOut, column_letters
 from fedbatch.standard.mappings import MappingRule
 from tests.unit.mapping.making import column, grid, mapping, rule, table
 
@@ -103,3 +111,19 @@ def test_rules_of_tags_have_no_column() -> None:
                                                 (701, "ZZ"), (702, "AAA"), (16383, "XFD")])  # fmt: skip
 def test_columns_are_lettered_as_spreadsheets_do(index: int, letters: str) -> None:
     assert column_letters(index) == letters
+
+
+def test_a_column_without_texts_may_be_missing_where_it_is_ignored_alone() -> None:
+    whole = grid("batch|assay", "B1|1")
+    left = replace(whole, left_out=(LeftOut(header="blob", type="binary"),))
+    rules = (rule("batch", field="batch"), rule("assay", ignored="test"))
+    ignoring = mapping(*rules, rule("blob", ignored="nothing of ours"))
+    needing = mapping(*rules, rule("blob", field="sample"))
+    assert fits(left, ignoring)
+    assert fits(left, mapping(*rules))
+    assert len(assign_rules(left, ignoring)) == 2
+    assert not fits(left, needing)
+    assert not fits(whole, ignoring)
+    with pytest.raises(InputError) as refusal:
+        assign_rules(left, needing)
+    assert refusal.value.found == "gone: blob (of binary, which has no texts)"

@@ -1,4 +1,6 @@
-"""Rows of series that gave no point: each is counted once, whatever it is held back for."""
+"""Series of tables: rows that gave no point are counted once, marks and formats are heeded."""
+
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -6,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedbatch.mapping.series import extract_series
-from fedbatch.standard.mappings import Mapping, MappingRule, SeriesTarget
-from tests.unit.mapping.making import FILE, GROUND, column, table
+from fedbatch.series.instants import instant_text
+from fedbatch.services.mappings import check_mapping
+from fedbatch.standard.mappings import Constant, Mapping, MappingRule, SeriesTarget
+from tests.unit.mapping.making import DICTIONARY, FILE, GROUND, UNITS, column, table
 
 TIMES = ("2026-02-01 06:00:00", "2026-02-01 06:00:10", "nonsense", "2026-03-29 02:30:00", "")
 TARGET = SeriesTarget(model="raw", interval="PT10S")
@@ -117,3 +121,72 @@ def test_points_of_nobody_are_said_to_lack_what_their_mapping_reads(
     )
     found = extract_series(source, FILE, told, GROUND)
     assert [item.expected for item in found.rest.findings] == [expected]
+
+
+# ---- marks and formats
+
+
+@pytest.mark.parametrize("grouping", [",", ""])
+def test_a_grouping_mark_is_read_in_wide_and_long_tables(grouping: Literal["", ","]) -> None:
+    """Where the mapping states none, such texts are points without number: the control."""
+    placing = (column("Time", TIMES[0]), column("Batch", "B1"))
+    wide = table(*placing, column("Speed", "1,234.5"))
+    long = table(*placing, column("Tag", "SPEED"), column("Value", "1,234.5"))
+    for source, base in ((wide, WIDE), (long, LONG)):
+        under = msgspec.structs.replace(base, grouping_mark=grouping)
+        found = extract_series(source, FILE, under, GROUND)
+        (held,) = found.drafts[0].block.columns.values()
+        assert [item.rule for item in found.rest.findings] == ([] if grouping else ["series.text"])
+        if grouping:
+            assert (held.numbers.tolist(), held.scale, dict(held.marks)) == ([12345], 1, {})
+        else:
+            assert held.marks[0].raw == "1,234.5"
+
+
+ELAPSED = (
+    MappingRule(header="Batch", field="batch"),
+    MappingRule(header="Minutes", field="elapsed", unit="min"),
+    MappingRule(header="Speed", term="press.speed", role="PV", unit="10*3/h", series=TARGET),
+)
+
+
+def elapsed(*rules: MappingRule, **changed: Any) -> Mapping:
+    return msgspec.structs.replace(WIDE, rules=(*ELAPSED, *rules), **changed)
+
+
+def test_the_origin_of_elapsed_times_has_its_own_format() -> None:
+    source = table(
+        column("Batch", "B1"),
+        column("Minutes", "1,000.5"),
+        column("Speed", "1.5"),
+        column("Origin", "01/02/2026 06:00"),
+    )
+    origin = MappingRule(header="Origin", field="elapsed.from", time_format="%d/%m/%Y %H:%M")
+    under = elapsed(origin, zone="UTC", grouping_mark=",")
+    (draft,) = extract_series(source, FILE, under, GROUND).drafts
+    # 06:00 of the first of February in GROUND's zone, an hour ahead of UTC.
+    assert instant_text(int(draft.block.times[0])) == "2026-02-01T21:40:30Z"
+    other = elapsed(msgspec.structs.replace(origin, time_format=None), grouping_mark=",")
+    found = extract_series(source, FILE, other, GROUND)
+    assert not found.drafts
+    assert [item.rule for item in found.rest.findings] == ["time.format"]
+
+
+def test_an_origin_without_a_format_cannot_be_confirmed() -> None:
+    rule = MappingRule(header="Origin", field="elapsed.from")
+    constant = Constant(field="elapsed.from", text="2026-02-01")
+    wanting = (
+        elapsed(rule, time_formats=()),
+        elapsed(time_formats=(), constants=(constant,)),
+    )
+    for mapping_ in wanting:
+        assert any(
+            "a time without a time format" in text
+            for text in check_mapping(mapping_, UNITS, DICTIONARY)
+        )
+    stated = (
+        elapsed(msgspec.structs.replace(rule, time_format="%Y-%m-%d"), time_formats=()),
+        elapsed(constants=(constant,)),
+    )
+    for mapping_ in stated:
+        assert check_mapping(mapping_, UNITS, DICTIONARY) == []

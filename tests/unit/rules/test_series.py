@@ -91,6 +91,7 @@ def facts(
         (sampled("averaged", interval=None, window="PT4M"), 6),
         (sampled("as_archived", longest="PT8M"), 8),
         (sampled("as_archived"), 1.5),
+        (sampled("as_archived", interval=None), 20),
         (sampled(interval=None), 3),
         (sampled(interval="PT0.5S"), 0.0125),
     ],
@@ -101,6 +102,40 @@ def test_the_bound_of_a_gap_follows_from_the_sampling_model(
 ) -> None:
     points = column_points(block(dict.fromkeys(range(0, 20, 2), 1)), "T.PV")
     assert gap_bound(of, points) == minutes * MINUTE
+
+
+def gaps(points: dict[int, int], of: SeriesParameter) -> list[Finding]:
+    facts = SeriesFacts(
+        series="se-1", batch="b1", parameters=(of,),
+        block=block(points), complete_until=max(points) * MINUTE,
+    )  # fmt: skip
+    return list(gap_findings(facts))
+
+
+def test_a_source_that_reports_by_exception_has_a_gap_where_one_stands_out() -> None:
+    """No longest interval is stated: steps of 1 to 5 minutes are none, two hours are one."""
+    times = [0]
+    for step in [1, 5, 2, 4, 3] * 20 + [120] + [1, 5, 2] * 5:
+        times.append(times[-1] + step)
+    [found] = gaps(dict.fromkeys(times, 1), sampled("as_archived", interval=None))
+    assert found.found == "none for 7200 s from 1970-01-01T05:00:00Z"
+    assert found.expected == (
+        "a good point at least every 3000 s, ten times its usual longest step: "
+        "no longest interval is stated"
+    )
+    # Control: judged as one that is read at intervals it would have many.
+    assert len(gaps(dict.fromkeys(times, 1), sampled(interval="PT2M"))) > 40
+
+
+def test_of_very_many_gaps_the_longest_are_listed_and_the_others_counted() -> None:
+    times = [0]
+    for step in range(2, 152):
+        times.append(times[-1] + step)
+    found = gaps(dict.fromkeys(times, 1), sampled(interval="PT1M"))
+    assert len(found) == 101
+    assert found[0].found.startswith("none for 3120 s")  # 52 minutes: the hundredth of 150
+    assert found[-2].found.startswith("none for 9060 s")
+    assert found[-1].found == "50 shorter ones, of 3060 s at most"
 
 
 def test_each_gap_is_found_and_a_late_point_is_none() -> None:

@@ -6,15 +6,18 @@ from fedbatch.rules.series_source import (
     Counter,
     backwards_findings,
     blank_findings,
+    conflict_findings,
     copied_findings,
     counter_findings,
     duplicate_findings,
+    rounded_findings,
 )
-from fedbatch.series.blocks import Block, Column, Mark, from_rows
+from fedbatch.series.blocks import Block, Column, Mark, column_points, from_points, from_rows
 from fedbatch.standard.findings import Place
 
 WHERE = Place(file="press.csv")
 SECOND = 1_000_000
+AT = "1970-01-01T00:00:10Z"
 COUNTER = [Counter(name="GOOD.PV", running="SPEED.PV", stands_us=60 * SECOND)]
 
 
@@ -51,6 +54,82 @@ def test_points_at_one_time_are_counted_and_told_apart() -> None:
     assert found.found == (
         "2 points at a time that has one, 1 with another number, first at 1970-01-01T00:00:00Z"
     )
+
+
+def test_points_told_otherwise_are_one_finding_a_parameter_with_both_numbers() -> None:
+    before = Block(
+        np.array([0, 10, 20]) * SECOND,
+        {"A.PV": column([10, 20, 30], 1), "B.PV": column([None, 2, 3]), "C.PV": column([1, 2, 3])},
+    )
+    marked = Column(0, np.array([0]), np.array([False]), {0: Mark("bad", "", "I/O Timeout")})
+    told = from_points(
+        {
+            "B.PV": column_points(Block(np.array([10]) * SECOND, {"B.PV": marked}), "B.PV"),
+            "A.PV": column_points(
+                Block(np.array([10, 20]) * SECOND, {"A.PV": column([25, 35], 1)}), "A.PV"
+            ),
+            "C.PV": column_points(Block(np.array([0]), {"C.PV": column([None])}), "C.PV"),
+        }
+    )
+    found = list(conflict_findings(before, told, WHERE))
+    assert [(item.rule, item.where.path, item.found) for item in found] == [
+        (
+            "series.conflict",
+            "/A.PV",
+            f"2 points told otherwise than before, first 2.5 instead of 2.0 at {AT}",
+        ),
+        (
+            "series.conflict",
+            "/B.PV",
+            f"1 point told otherwise than before, first 'I/O Timeout' instead of 2 at {AT}",
+        ),
+    ]
+    assert {item.expected for item in found} == {
+        "what was told of the same times before; both are kept"
+    }
+    nothing = Block(np.array([10]) * SECOND, {"A.PV": marked})
+    silent = Block(np.array([10]) * SECOND, {"A.PV": Column(0, np.array([0]), np.array([False]))})
+    # What has neither number nor text is told as a mark of nothing.
+    blank = Block(silent.times, {"A.PV": Column(0, np.array([0]), np.array([False]), {0: Mark()})})
+    (told_blank,) = conflict_findings(nothing, blank, WHERE)
+    assert "first '' instead of 'I/O Timeout'" in told_blank.found
+    assert not list(conflict_findings(nothing, silent, WHERE))
+
+
+def rounded(before: Column, told: Column, *, least: int = 0) -> list[str]:
+    times = np.arange(before.numbers.size, dtype=np.int64) * SECOND
+    one = Block(times, {"A.PV": before})
+    two = Block(times[least:], {"A.PV": told})
+    return [item.found for item in rounded_findings(one, two, WHERE)]
+
+
+def test_points_with_fewer_decimals_that_are_otherwise_equal_are_found() -> None:
+    exact = column([1250, 7749, -1250], 3)
+    assert rounded(exact, column([13, 77, -12], 1)) == [
+        "3 points rounded to 1 decimal, first 1.3 instead of 1.250 at 1970-01-01T00:00:00Z"
+    ]
+    assert rounded(exact, column([8, -1]), least=1) == [
+        "2 points rounded to 0 decimals, first 8 instead of 7.749 at 1970-01-01T00:00:01Z"
+    ]
+    doubles = Column(None, np.array([0.25, 3.14159]), None)
+    assert rounded(doubles, column([3, 31], 1)) == [
+        "2 points rounded to 1 decimal, first 0.3 instead of 0.25 at 1970-01-01T00:00:00Z"
+    ]
+
+
+def test_what_is_no_rounding_is_not_called_one() -> None:
+    exact = column([1250, 7749], 3)
+    assert not rounded(exact, column([13, 78], 1))  # the second is another number
+    assert not rounded(exact, column([13, 76], 1))
+    assert not rounded(exact, column([1250, 7750], 3))  # as many decimals
+    assert not rounded(exact, column([12500, 77491], 4))
+    assert not rounded(exact, Column(None, np.array([1.3, 7.7]), None))
+    absent = np.array([True, False]), {1: Mark("bad")}
+    assert not rounded(exact, Column(1, np.array([13, 0]), *absent))
+    assert not rounded(Column(3, np.array([1250, 0]), *absent), column([13, 0], 1))
+    # Of a time that was not told before nothing is known.
+    two = Block(np.array([0, 5 * SECOND]), {"A.PV": column([13, 77], 1)})
+    assert not list(rounded_findings(Block(np.array([0]), {"A.PV": column([1250], 3)}), two, WHERE))
 
 
 def test_each_stretch_of_blank_rows_is_one_finding_and_zero_is_a_value() -> None:

@@ -1,6 +1,7 @@
 """Blocks: what they take, and that joining and cutting them keeps every point."""
 
 import importlib
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -90,12 +91,27 @@ def test_a_block_cut_in_two_and_merged_is_equal(block: Block, at: int) -> None:
 def test_merged_points_are_those_of_both_by_time(one: Block, other: Block) -> None:
     both = merge([one, other])
     assert count(both) == count(one) + count(other)
-    found = [listed(block, "A.PV") for block in (one, other) if "A.PV" in block.columns]
-    expected = sorted((item for part in found for item in part), key=lambda item: item[0])
+    parts = [block for block in (one, other) if "A.PV" in block.columns]
+    is_binary = "A.PV" in both.columns and both.columns["A.PV"].scale is None
+    expected = sorted(
+        (
+            (time, as_merged(number, mark, part.columns["A.PV"].scale, is_binary=is_binary))
+            for part in parts
+            for time, number, mark in listed(part, "A.PV")
+        ),
+        key=lambda item: item[0],
+    )
     if expected:
-        together = listed(both, "A.PV")
-        assert [item[0] for item in together] == [item[0] for item in expected]
-        assert [item[2] for item in together] == [item[2] for item in expected]
+        assert [(time, mark) for time, _, mark in listed(both, "A.PV")] == expected
+
+
+def as_merged(number: object, mark: Mark, scale: int | None, *, is_binary: bool) -> Mark:
+    """A point's mark where its column becomes binary64: what that rounds keeps its text."""
+    if not is_binary or scale is None or number is None or mark.raw:
+        return mark
+    exact = Decimal(str(number)).scaleb(-scale)
+    is_held = Decimal(repr(float(exact))) == exact
+    return mark if is_held else mark._replace(raw=f"{exact:f}")
 
 
 def test_points_that_no_scale_of_eighteen_digits_holds_together_are_binary() -> None:
@@ -206,3 +222,30 @@ def test_every_module_of_the_room_names_what_it_offers() -> None:
     for path in folder.glob("[a-z]*.py"):
         module = importlib.import_module(f"fedbatch.series.{path.stem}")
         assert all(hasattr(module, name) for name in module.__all__)
+
+
+def test_decimals_that_binary_numbers_round_keep_their_texts() -> None:
+    exact = [10**17 + 1, 10**17, 2**53 + 1, 5, None]
+    marked = {0: Mark("bad"), 2: Mark(raw="9.007.199.254.740.993"), 4: Mark("missing")}
+    found = rescale(column(exact, 0, marked), None)
+    assert found.numbers.tolist() == [1e17, 1e17, 2.0**53, 5.0, 0.0]
+    assert dict(found.marks) == {
+        0: Mark("bad", raw="100000000000000001"),
+        2: Mark(raw="9.007.199.254.740.993"),
+        4: Mark("missing"),
+    }
+    fine = rescale(column([123456789012345678, 123456789012345, -(10**17)], 5), None)
+    assert fine.numbers.tolist() == [1234567890123.4568, 1234567890.12345, -1e12]
+    assert dict(fine.marks) == {0: Mark(raw="1234567890123.45678")}
+
+
+def test_blocks_that_no_scale_holds_together_keep_the_texts_they_round() -> None:
+    one = from_rows(np.array([1]), {"A.PV": column([10**17 + 1], 0)})
+    two = from_rows(np.array([2]), {"A.PV": column([1], 1)})
+    again = from_rows(np.array([1]), {"A.PV": column([1], 1)})
+    for joined in (merge([one, two]), concatenate([one, two]), merge([two, one])):
+        held = joined.columns["A.PV"]
+        assert held.numbers.tolist() == [1e17, 0.1]
+        assert dict(held.marks) == {0: Mark(raw="100000000000000001")}
+    held = merge([again, one]).columns["A.PV"]
+    assert dict(held.marks) == {1: Mark(raw="100000000000000001")}

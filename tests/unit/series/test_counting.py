@@ -78,12 +78,56 @@ def test_within_its_window_the_newest_correction_alone_counts() -> None:
         assert not conflicts
 
 
-def test_what_comes_after_a_correction_does_not_show_in_its_window_and_is_a_conflict() -> None:
-    correction = Piece(block=block({5: 51}), index=2, window=(4, 9))
-    late = Piece(block=block({5: 51, 6: 66, 10: 100}), index=3)
-    found, conflicts = counted([correction, late], "live")
-    assert shown(found) == {5: 51, 10: 100}
-    assert conflicts == [Conflict(name="A.PV", time=6, numbers=("", "6.6"), index=3)]
+def test_what_a_correction_does_not_supersede_stays_and_differs_from_it_as_a_conflict() -> None:
+    """Another source's points between those corrected, and what comes later."""
+    pieces = [
+        Piece(block=block({1: 10, 5: 50, 9: 90}), index=1, is_file=True),
+        Piece(block=block({5: 55, 6: 60}), index=2, is_file=True),
+        Piece(
+            block=block({1: 11, 5: 51, 9: 91}),
+            index=3,
+            is_file=True,
+            window=(1, 10),
+            supersedes=frozenset({1}),
+        ),
+        Piece(block=block({5: 51, 7: 70}), index=4),
+    ]
+    for order in (pieces, pieces[::-1]):
+        found, conflicts = counted(order, "live")
+        assert shown(found) == {1: 11, 5: 51, 6: 60, 7: 70, 9: 91}
+        assert conflicts == [Conflict(name="A.PV", time=5, numbers=("5.1", "5.5"), index=2)]
+    # Control: superseding all of them takes the points between them away.
+    pieces[2] = Piece(block=pieces[2].block, index=3, window=(1, 10))
+    assert shown(counted(pieces[:3], "live")[0]) == {1: 11, 5: 51, 9: 91}
+
+
+def test_a_corrected_correction_leaves_what_the_first_one_replaced_replaced() -> None:
+    pieces = [
+        Piece(block=block({1: 10, 2: 20, 3: 30}), index=1),
+        Piece(block=block({1: 11, 3: 31}), index=2, window=(1, 4), supersedes=frozenset({1})),
+        Piece(block=block({3: 32}), index=3, window=(3, 4), supersedes=frozenset({2})),
+    ]
+    found, conflicts = counted(pieces, "file")
+    assert shown(found) == {1: 11, 3: 32}
+    assert not conflicts
+
+
+@pytest.mark.parametrize("kind", ["live", "file"])
+def test_a_correction_corrects_its_own_kind_of_source_alone(kind: str) -> None:
+    """What came live was not corrected by a file, nor a file by what came live."""
+    is_file = kind == "file"
+    first = Piece(block=block({5: 50, 6: 60}), index=1, is_file=is_file)
+    other = Piece(block=block({4: 40, 5: 55, 6: 61}), index=2, is_file=not is_file)
+    correction = Piece(
+        block=block({5: 51, 6: 61}),
+        index=3,
+        window=(5, 7),
+        is_file=is_file,
+        supersedes=frozenset({1}),
+    )
+    found, conflicts = counted([first, other, correction], "live")
+    assert shown(found) == {4: 40, 5: 51, 6: 61}
+    assert conflicts == [Conflict(name="A.PV", time=5, numbers=("5.1", "5.5"), index=2)]
 
 
 def test_a_correction_speaks_of_its_own_parameters_alone() -> None:

@@ -51,7 +51,7 @@ def exact(text: str) -> Decimal | None:
 def test_each_text_is_its_exact_number_or_reported_and_verbatim_where_it_differs(
     written: list[str],
 ) -> None:
-    found = read_decimals(pa.array(written, pa.string()))
+    found = read_decimals(pa.array(written, pa.string()), is_binary=False)
     column = found.column
     assert column.scale is not None
     for row, text in enumerate(written):
@@ -73,6 +73,32 @@ def test_each_text_is_its_exact_number_or_reported_and_verbatim_where_it_differs
             }
             assert (row not in column.marks) == is_number
             assert is_number or column.marks[row].raw == text
+
+
+small = st.sampled_from(["2.5e-14", "1.2345e-17", "250000.5", "9007199254740993", "0.1", "1e-10"])
+
+
+@FEW
+@given(st.lists(odd | small | plain.map(str), max_size=6))
+@example(["2.5e-14", "250000.5"])
+@example(["0", "0", "1.2e-17", "0.25"])
+@example(["1e-10", "9007199254740993"])
+@example(["100000000000000001", "0.1"])
+def test_no_number_that_a_binary64_holds_is_left_unread(written: list[str]) -> None:
+    found = read_decimals(pa.array(written, pa.string()))
+    column = found.column
+    for text in found.unread.values():
+        number = exact(text)
+        is_told = number is not None and number.adjusted() < 100 and number != 0
+        assert not is_told or Decimal(double_text(float(text))) != number
+    if column.scale is not None:
+        return
+    for row, text in enumerate(written):
+        if column.present is None or column.present[row]:
+            said = column.marks[row].raw if row in column.marks else text
+            assert (said, column.numbers[row]) == (text, float(text))
+            if Decimal(double_text(float(column.numbers[row]))) != exact(text):
+                assert row in column.marks
 
 
 def test_a_column_of_equal_decimals_keeps_no_text() -> None:
@@ -144,11 +170,20 @@ def test_numbers_written_out_in_full_are_binary_and_none_of_them_is_lost() -> No
         ["12345678901234567"],
         ["0.37345584192064784"[:-2] + "000"],
         ["37.345584192064784", "0.1234567890123456789"],  # more digits than a binary number has
+        ["123.45", "1234567890123456789.5"],
         ["1234567.25", "0.5"],
     ],
 )
 def test_long_decimals_that_are_no_binary_number_in_full_stay_exact(texts: list[str]) -> None:
     assert read_decimals(pa.array(texts)).column.scale is not None
+
+
+def test_a_long_text_does_not_cost_binary_numbers_theirs() -> None:
+    numbers = ["1149.9390870455668", "0.8387179933254993", "1234567890123456789.5"]
+    found = read_decimals(pa.array(numbers))
+    assert found.column.scale is None
+    assert found.column.numbers.tolist()[:2] == [1149.9390870455668, 0.8387179933254993]
+    assert {row: mark.raw for row, mark in found.column.marks.items()} == {2: numbers[2]}
 
 
 usual = st.floats(1e-4, 9e9) | st.decimals(-9999, 9999, places=4).map(float) | st.just(0.0)

@@ -256,3 +256,20 @@ def test_what_no_entry_can_hold_is_refused(made: dict[str, Column], code: str) -
 def test_no_points_are_no_records() -> None:
     assert encode_points(STANDARD, from_rows(np.empty(0, np.int64), {})) == []
     assert count(decode_points(STANDARD, [])) == 0
+
+
+def test_decimals_that_a_binary_series_rounds_are_told_with_their_texts() -> None:
+    of = series(parameter("A", None), parameter("B", 2))
+    long = [10**17 + 1, 7]
+    at = np.array([1, 2], dtype=np.int64)
+    block = from_rows(at, {"A.PV": column(long, 0), "B.PV": column(long, 0)})
+    again = decode_points(of, encode_points(of, block))
+    # Alone in its column the decimal is exact; beside a hundredth binary64 alone holds both.
+    assert again.columns["A.PV"].numbers.tolist() == [1e17, 7.0]
+    assert dict(again.columns["A.PV"].marks) == {0: Mark(raw="100000000000000001")}
+    beside = from_rows(at, {"B.PV": column([10**17 + 1, None], 0, {1: Mark("bad")})})
+    fine = from_rows(at, {"B.PV": column([None, 725], 2, {0: Mark("bad")})})
+    records = [*encode_points(of, beside), *encode_points(of, fine)]
+    held = decode_points(of, records).columns["B.PV"]
+    assert [held.scale, *held.numbers.tolist()] == [None, 1e17, 0, 0, 7.25]
+    assert [mark.raw for mark in held.marks.values() if mark.raw] == ["100000000000000001"]

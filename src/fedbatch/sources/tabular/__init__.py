@@ -18,6 +18,7 @@ from fedbatch.sources.tabular.guards import Bounds
 from fedbatch.sources.tabular.layout import Layout
 from fedbatch.sources.tabular.reading import (
     Extraction,
+    Part,
     Reading,
     SheetReading,
     WholeReading,
@@ -37,6 +38,7 @@ __all__ = [
     "Extraction",
     "Grid",
     "Layout",
+    "Part",
     "Reading",
     "Rule",
     "SheetReading",

@@ -8,7 +8,7 @@ import hashlib
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 from typing_extensions import override
 
-from fedbatch.mapping.tables import Column, SourceFile, Table
+from fedbatch.mapping.tables import CellKind, Column, SameKind, SourceFile, Table
 from fedbatch.sources.tabular import parquet
 from fedbatch.sources.tabular.guards import BOUNDS, Bounds, Loaded, load
 from fedbatch.sources.tabular.layout import DETECT, Layout, cut, log_blank_rows
@@ -30,23 +30,26 @@ __all__ = ["ArrowTexts", "read_columns"]
 
 # Enough lines to find delimiter, header and unit row by.
 _HEAD_BYTES = 1 << 16
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 1 << 20
 
 
-class ArrowTexts(Sequence[str]):
-    """A column's texts as an Arrow array, for whoever can use it whole; made when first asked for."""
+class ChunkedTexts(Sequence[str]):
+    """A column's texts in the pieces in which they were read, and as one array for who asks.
 
-    def __init__(self, count: int, make: Callable[[], Any]) -> None:
-        self._count, self._make = count, make
+    The array is not kept: what is read once needs no second copy beside the pieces.
+    """
 
-    @cached_property
+    def __init__(self, pieces: Any) -> None:
+        self._pieces = pieces
+
+    @property
     def array(self) -> Any:
-        """The texts."""
-        return self._make()
+        """The texts, in pieces or in one."""
+        return self._pieces
 
     @override
     def __len__(self) -> int:
-        return self._count
+        return len(self.array)
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -59,9 +62,28 @@ class ArrowTexts(Sequence[str]):
         return str(self.array[index].as_py())
 
     def __arrow_array__(self, type: Any = None) -> Any:  # noqa: A002 - Arrow's own name
-        """The array itself: what `pyarrow.array` makes of this sequence."""
+        """The texts in one piece: what `pyarrow.array` makes of this sequence."""
         del type
-        return self.array
+        held = self.array
+        return held.combine_chunks() if isinstance(held, pa.ChunkedArray) else held
+
+
+class ArrowTexts(ChunkedTexts):
+    """A column's texts as an Arrow array that is made when first asked for."""
+
+    def __init__(self, count: int, make: Callable[[], Any]) -> None:
+        super().__init__(None)
+        self._count, self._make = count, make
+
+    @cached_property
+    @override
+    def array(self) -> Any:
+        """The texts."""
+        return self._make()
+
+    @override
+    def __len__(self) -> int:
+        return self._count
 
 
 def read_columns(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -> Reading | None:
@@ -99,8 +121,8 @@ def read_columns(path: Path, layout: Layout = DETECT, bounds: Bounds = BOUNDS) -
 
 
 def _of_parquet(loaded: Loaded, bounds: Bounds) -> Reading:
-    columns = parquet.columns_of(loaded, bounds)
-    rows = columns[0].rows if columns else 0
+    found = parquet.read_parquet(loaded, bounds)
+    rows = found.rows
     table = Table(
         sheet="",
         scheme="row_column",
@@ -109,16 +131,20 @@ def _of_parquet(loaded: Loaded, bounds: Bounds) -> Reading:
         rows=range(2, rows + 2),
         columns=tuple(
             Column(
-                index=index,
+                index=column.index,
                 header=column.name,
                 texts=ArrowTexts(rows, column.texts),
                 numbers=column.numbers,
+                time_format=column.time_format,
+                kinds=SameKind(CellKind.NUMBER, rows) if column.is_number else None,
             )
-            for index, column in enumerate(columns)
+            for column in found.columns
         ),
+        findings=found.findings,
+        left_out=found.left_out,
     )
     file = SourceFile(name=loaded.name, size_bytes=len(loaded.content), sha256=loaded.sha256)
-    return Reading(file=file, tables=(table,), findings=())
+    return Reading(file=file, tables=(table,), findings=found.findings)
 
 
 def _is_utf8(content: bytes) -> bool:
@@ -159,11 +185,7 @@ def _read(content: bytes, mark: str, skipped: int, count: int) -> list[Any] | No
         )
     except pa.ArrowInvalid:
         return None
-    columns = []
-    for name in names:  # a column's pieces are let go when it is whole
-        columns.append(table.column(name).combine_chunks())
-        table = table.drop_columns(name)
-    return columns
+    return [table.column(name) for name in names]
 
 
 def _whole(head: Table, columns: list[Any], first: int, name: str) -> Table:
@@ -186,7 +208,7 @@ def _whole(head: Table, columns: list[Any], first: int, name: str) -> Table:
             Column(
                 index=column.index,
                 header=column.header,
-                texts=ArrowTexts(len(columns[place]), partial(columns.__getitem__, place)),
+                texts=ChunkedTexts(columns[place]),
                 group=column.group,
                 unit=column.unit,
             )

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fedbatch.mapping.tables import CellKind, Scheme, column_letters
+from fedbatch.mapping.tables import CellKind, LeftOut, Scheme, column_letters
+from fedbatch.standard.findings import Finding
 
 __all__ = ["Grid", "Span"]
 
@@ -26,7 +27,9 @@ class Grid:
     `formats` have the same shape. Keys of `formulas`, `undated`: (1-based row, 0-based column).
     `layout_evidence` says what the reader had to detect; `delimiter` and `encoding` are a text's.
     `is_cut` is true of a file that breaks off inside a quoted cell or a character, `is_ended` if its
-    last line has a line end.
+    last line has a line end. `time_formats`: by 0-based column the format of its texts where the file
+    says that they are times. `number_columns`: those that the file says hold numbers alone.
+    `left_out`, `findings`: columns that have no texts, and what else the reader found.
     """
 
     rows: Sequence[Sequence[str]]
@@ -46,6 +49,10 @@ class Grid:
     is_cut: bool = False
     is_ended: bool = True
     are_errors_visible: bool = True
+    time_formats: Mapping[int, str] = field(default_factory=dict)
+    number_columns: frozenset[int] = frozenset()
+    left_out: tuple[LeftOut, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def locator(self, row: int, column: int) -> str:
         """The place of a cell, spelt as `Table.locator` spells it."""

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TypeVar
 
 from fedbatch.errors import InputError
-from fedbatch.mapping.tables import CellKind, Column, Table
+from fedbatch.mapping.tables import CellKind, Column, SameKind, Table
 from fedbatch.sources.tabular.grid import Grid
 from fedbatch.sources.tabular.heading import (
     filled,
@@ -93,7 +93,8 @@ def cut(grid: Grid, layout: Layout, name: str) -> Table:
             encoding=grid.encoding,
         ),
         hidden_rows=grid.hidden_rows.intersection(numbers),
-        findings=log.findings(),
+        findings=(*grid.findings, *log.findings()),
+        left_out=grid.left_out,
     )
 
 
@@ -244,8 +245,15 @@ def build_columns(grid: Grid, cuts: Cuts, numbers: Sequence[int]) -> tuple[Colum
             texts=texts[index],
             group=own_group(grid, cuts, index, groups),
             unit=grid.text(cuts.unit_row, index) if cuts.unit_row else "",
-            kinds=telling(kinds[index]) if kinds else None,
+            kinds=(
+                SameKind(CellKind.NUMBER, len(numbers))
+                if index in grid.number_columns
+                else telling(kinds[index])
+                if kinds
+                else None
+            ),
             formats=formats[index] if formats else None,
+            time_format=grid.time_formats.get(index, ""),
         )
         for index in range(width)
         if grid.text(cuts.header_row, index) or groups.get(index) or any(texts[index])

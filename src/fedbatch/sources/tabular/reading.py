@@ -3,10 +3,11 @@
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
 from openpyxl.utils.cell import column_index_from_string
 
 from fedbatch.errors import InputError
@@ -29,6 +30,7 @@ from fedbatch.standard.findings import Finding
 
 __all__ = [
     "Extraction",
+    "Part",
     "Reading",
     "SheetReading",
     "WholeReading",
@@ -57,6 +59,8 @@ SINGLE: frozenset[Kind] = frozenset({"text", "parquet"})
 NAMED_COLUMNS = Layout(header_row=1, first_data_row=2)
 # What is read of a growing file at once; the rest comes with the next turn.
 PART_BYTES_MAX = 16 << 20
+# So much of what was read before says whether a growing file is still the one that was read.
+SEEN_BYTES = 64 << 10
 ROW_COLUMN = re.compile(r"R([1-9]\d{0,8})C([1-9]\d{0,8})")
 CELL = re.compile(r"(.+)!([A-Z]{1,3})([1-9]\d{0,8})", re.DOTALL)
 
@@ -154,39 +158,96 @@ def log_kind(path: Path, loaded: Loaded) -> Log:
     return log
 
 
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What a growing text has more than before.
+
+    `offset`: how far it is read now (bytes of the file), `rows`: how many rows below the header that
+    are. `header_sha256`: of its header. `seen_sha256`:
+    of the last bytes before `offset`, by which the file is known again. `is_other`: it is not the text
+    that was read before, and was read from its start.
+    """
+
+    reading: Reading
+    offset: int
+    rows: int
+    header_sha256: str
+    seen_sha256: str
+    is_other: bool
+
+
 def read_part(
-    path: Path, offset: int, layout: Layout = DETECT, bounds: Bounds = BOUNDS
-) -> tuple[Reading, int, str]:
-    """What was added to a growing text after `offset`, as far as its lines are whole.
+    path: Path,
+    layout: Layout = DETECT,
+    *,
+    offset: int = 0,
+    rows: int = 0,
+    seen: str = "",
+    bounds: Bounds = BOUNDS,
+) -> Part:
+    """What was added to a growing text after `offset` and `rows`, as far as its lines are whole.
 
-    The header is read with it each time, so that columns which change half-way are noticed. Row
-    numbers count from the header.
-
-    Returns:
-        the reading, how far it went (bytes of the file), and the SHA-256 of the header.
+    The header is read with it each time, so that columns which change half-way are noticed. Rows have
+    the numbers that they have in the file. A text that is shorter than `offset`, or whose bytes before
+    it are others than `seen` says, is read from its start.
 
     Raises:
-        InputError: as `read_file`; `file.shrunk` where the file is shorter than `offset`.
+        InputError: as `read_file`.
     """
     with open_regular(path) as stream:
         header = _header_of(stream, layout)
-        start = max(offset, len(header))
         size = os.fstat(stream.fileno()).st_size
-        if size < start:
-            raise InputError(
-                f"at least {start} bytes", where=path.name, found=str(size), code="file.shrunk"
-            )
+        is_other = offset > 0 and (size < offset or _seen(stream, offset) != seen)
+        start = max(0 if is_other else offset, len(header))
         stream.seek(start)
-        added = stream.read(min(size - start, PART_BYTES_MAX))
-    added = added[: added.rfind(b"\n") + 1]
+        added = stream.read(max(0, min(size - start, PART_BYTES_MAX)))
+        added = added[: added.rfind(b"\n") + 1]
+        known_by = _seen(stream, start + len(added))
     content = header + added
     loaded = Loaded(
         name=path.name, kind="text", content=content, sha256=hashlib.sha256(content).hexdigest()
     )
-    table = cut(read_grid(loaded, layout, "", bounds), layout, path.name)
+    grid = read_grid(loaded, layout, "", bounds)
+    before = rows if start > len(header) else 0
+    table = _moved(cut(grid, layout, path.name), before)
     file = SourceFile(name=path.name, size_bytes=len(content), sha256=loaded.sha256)
-    reading = Reading(file=file, tables=(table,), findings=table.findings)
-    return reading, start + len(added), hashlib.sha256(header).hexdigest()
+    return Part(
+        reading=Reading(file=file, tables=(table,), findings=table.findings),
+        offset=start + len(added),
+        rows=before + len(grid.rows) - header.count(b"\n"),
+        header_sha256=hashlib.sha256(header).hexdigest(),
+        seen_sha256=known_by,
+        is_other=is_other,
+    )
+
+
+def _moved(table: Table, rows: int) -> Table:
+    """A table of which so many rows stand between the header and the rest."""
+    if not rows:
+        return table
+
+    def moved(match: re.Match[str]) -> str:
+        row = int(match[1])
+        return f"R{row + rows if row > table.header_row else row}C{match[2]}"
+
+    findings = [
+        msgspec.structs.replace(
+            item,
+            where=msgspec.structs.replace(
+                item.where, locator=ROW_COLUMN.sub(moved, item.where.locator)
+            ),
+        )
+        for item in table.findings
+    ]
+    numbers = [row + rows for row in table.rows]
+    return replace(table, rows=numbers, findings=tuple(findings))
+
+
+def _seen(stream: BinaryIO, offset: int) -> str:
+    """The SHA-256 of the last bytes before an offset."""
+    start = max(0, offset - SEEN_BYTES)
+    stream.seek(start)
+    return hashlib.sha256(stream.read(offset - start)).hexdigest()
 
 
 def _header_of(stream: BinaryIO, layout: Layout) -> bytes:

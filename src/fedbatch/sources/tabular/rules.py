@@ -54,6 +54,12 @@ RULES: tuple[Rule, ...] = tuple(
             ),
             ("table.formula", 3, "A formula; the text is the value the workbook last stored."),
             ("table.error_cell", 2, "A spreadsheet error stands where a value should."),
+            (
+                "table.column_left_out",
+                2,
+                "A Parquet column of lists, structs or bytes has no texts and is left out.",
+            ),
+            ("table.time_cut", 3, "Times with parts of a microsecond are cut to microseconds."),
             ("table.date_range", 3, "A number shown as a date is no date of the calendar."),
             ("table.errors_invisible", 4, "This format's errors cannot be told from blank cells."),
         ),

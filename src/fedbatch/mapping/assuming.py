@@ -393,7 +393,8 @@ def _read_times(item: ColumnTexts, reader: TimeReader) -> None:
 
 
 def _time_forms(item: ColumnTexts) -> TimeForms | None:
-    if _dates(item) > MOSTLY * max(1, _filled(item)):
+    dates = _dates(item)
+    if dates and dates > MOSTLY * max(1, _filled(item)):
         return _stored_forms(item)
     places = [at for at, sort in enumerate(item.sorts) if sort not in _NOTHING]
     texts = [item.texts[at] for at in places]

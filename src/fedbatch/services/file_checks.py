@@ -537,12 +537,13 @@ def _named(mark: str) -> str:
 
 def _kind_change(sorts: Integers) -> int | None:
     """Where a column stops being numbers, or begins to be, for good."""
+    is_number = (sorts == Sort.NUMBER) | (sorts == Sort.DAMAGED)
+    if not is_number.any() or not np.any(sorts == Sort.TEXT):
+        return None
     told: list[bool | None] = [
         True if sort in {Sort.NUMBER, Sort.DAMAGED} else False if sort == Sort.TEXT else None
         for sort in sorts.tolist()
     ]
-    if True not in told or False not in told:
-        return None
     change = first_kind_change(told)
     if change is not None and True not in told[change:] and _is_one(told[:change]):
         return change

@@ -184,10 +184,22 @@ def _propose(
             evidence=role.evidence,
             time_formats=role.formats,
         )
-    texts = _filled(column)
-    reader = NumberReader(decimal_mark=mark)
-    is_number = bool(texts) and all(reader.read(text) is not None for text in texts)
+    is_number = _holds_numbers(column, mark)
     return propose_term(column, occurrence, dictionary, units, is_number=is_number)
+
+
+def _holds_numbers(column: Column, mark: str) -> bool:
+    """Whether all that stands in a column are numbers: as the source holds them, or under a mark."""
+    texts, reader = _filled(column), NumberReader(decimal_mark=mark)
+    if column.kinds is None:
+        return bool(texts) and all(reader.read(text) is not None for text in texts)
+    stored = NumberReader(decimal_mark=".")
+    told = [
+        (text, kind) for text, kind in zip(column.texts, column.kinds, strict=True) if text.strip()
+    ][:_SAMPLE]
+    return bool(told) and all(
+        (reader if kind == CellKind.TEXT else stored).read(text) is not None for text, kind in told
+    )
 
 
 def propose_term(

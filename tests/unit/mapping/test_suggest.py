@@ -1,9 +1,11 @@
 """Proposals: what the evidence singles out is proposed, everything else is asked."""
 
+from dataclasses import replace
+
 import pytest
 
 from fedbatch.mapping.suggest import ColumnProposal, propose, search_terms
-from fedbatch.mapping.tables import Column, Table
+from fedbatch.mapping.tables import CellKind, Column, Table
 from fedbatch.mapping.times import check_format
 from tests.unit.mapping.making import DICTIONARY, UNITS, column, grid, table
 
@@ -215,3 +217,16 @@ def test_a_search_finds_the_likest_terms_first() -> None:
     assert search_terms("tablet hardness", DICTIONARY)[0].term == "tablet.hardness"
     assert len(search_terms("cell", DICTIONARY, limit=3)) <= 3
     assert search_terms("zzzzzz", DICTIONARY) == []
+
+
+def test_numbers_that_a_workbook_holds_are_numbers_whatever_mark_its_texts_have() -> None:
+    assay = column("Assay (%)", "99.1", "98,5")
+    mixed = replace(assay, kinds=[CellKind.NUMBER, CellKind.TEXT])
+    found = propose(table(mixed, column("Other", "1,25")), DICTIONARY, UNITS)
+    assert found.decimal_mark == ","
+    assert "not all numbers" not in found.columns[0].question
+    # Control: as texts they are of two marks, and a date is no number.
+    plain = propose(table(assay, column("Other", "1,25")), DICTIONARY, UNITS).columns[0]
+    assert "not all numbers" in plain.question
+    dated = replace(assay, kinds=[CellKind.DATE, CellKind.TEXT], texts=["2026-02-01", "98,5"])
+    assert "not all numbers" in propose(table(dated), DICTIONARY, UNITS).columns[0].question

@@ -16,7 +16,7 @@ from fedbatch.standard.findings import Finding, Place
 from fedbatch.standard.rulebook import finding
 from fedbatch.standard.values import named_key
 
-__all__ = ["Batches", "Carried", "batches_without_number", "find_carried", "place_batches"]
+__all__ = ["Batches", "Carried", "note_missing_numbers", "place_batches", "read_carried"]
 
 # What an own batch may say in one of its records alone.
 _TOLD_ONCE = ("campaign", "size", "state", "start", "end", "site")
@@ -154,7 +154,7 @@ def _two_agreements(numbers: tuple[str, ...], count: int) -> Finding:
     )
 
 
-def batches_without_number(batches: Batches) -> list[Finding]:
+def note_missing_numbers(batches: Batches) -> list[Finding]:
     """Transcribed batches that bear no number of the maker's: it could not tell them its own."""
     bare = [
         name
@@ -186,7 +186,7 @@ class Carried:
     materials: AbstractSet[str]
 
 
-def find_carried(journal: Journal, batches: Batches) -> Carried:
+def read_carried(journal: Journal, batches: Batches) -> Carried:
     """What the transformations of this agreement's batches name; all other lots stay."""
     lots: set[str] = set()
     materials: set[str] = set()

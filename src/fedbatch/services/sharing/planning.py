@@ -5,13 +5,13 @@ from dataclasses import replace
 from fedbatch.ports import LedgerHead
 from fedbatch.services.posting import Post
 from fedbatch.services.sharing.approvals import share_approvals
-from fedbatch.services.sharing.batches import batches_without_number
+from fedbatch.services.sharing.batches import note_missing_numbers
 from fedbatch.services.sharing.files import share_files
 from fedbatch.services.sharing.held import share_held
 from fedbatch.services.sharing.journal_records import share_records
 from fedbatch.services.sharing.plan import SharePlan, Sharing
 from fedbatch.services.sharing.results import share_derived
-from fedbatch.services.sharing.scope import find_scope
+from fedbatch.services.sharing.scope import make_scope
 from fedbatch.services.sharing.series import share_live, share_series, why_no_series
 from fedbatch.services.sharing.statements import (
     state_party,
@@ -28,7 +28,7 @@ class Planning:
     def __init__(self, sharing: Sharing) -> None:
         self.sharing = sharing
         self.body = sharing.body
-        self._scope, self._findings = find_scope(sharing)
+        self._scope, self._findings = make_scope(sharing)
 
     def run(self) -> SharePlan:
         """All that is to be posted; nothing is written."""
@@ -45,7 +45,7 @@ class Planning:
         """What a sponsor has of the makers' it took from their reports (STANDARD S36)."""
         state_specifications(plan, self.body)
         plan.post.basis = "transcribed"
-        plan.findings += batches_without_number(self._scope.batches)
+        plan.findings += note_missing_numbers(self._scope.batches)
         if self._scope.batches.products:
             self._state_products(plan)
         self._share_journal(plan)

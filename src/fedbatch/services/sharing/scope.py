@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from fedbatch.ports import JournalHead, LedgerHead
-from fedbatch.services.sharing.batches import Batches, Carried, find_carried, place_batches
+from fedbatch.services.sharing.batches import Batches, Carried, place_batches, read_carried
 from fedbatch.services.sharing.journal import Journal, read_heads
 from fedbatch.services.sharing.names import Names
 from fedbatch.services.sharing.plan import Sharing
@@ -16,7 +16,7 @@ from fedbatch.standard.findings import Finding
 from fedbatch.standard.journals import JournalEntry, JournalResult
 from fedbatch.standard.values import Named, Provenance, named_key
 
-__all__ = ["Scope", "find_scope"]
+__all__ = ["Scope", "make_scope"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class Scope:
         )
 
 
-def find_scope(sharing: Sharing) -> tuple[Scope, list[Finding]]:
+def make_scope(sharing: Sharing) -> tuple[Scope, list[Finding]]:
     """Look through the journal for what belongs to an agreement, and what is in doubt of that."""
     journal, now = read_heads(sharing.journal), sharing.clock.now()
     names = Names(ids=sharing.ids, agreement=sharing.body.id, partner=sharing.partner)
@@ -88,7 +88,7 @@ def find_scope(sharing: Sharing) -> tuple[Scope, list[Finding]]:
         names=names,
         batches=batches,
         windows=windows,
-        carried=find_carried(journal, batches),
+        carried=read_carried(journal, batches),
         rights=Rights(body=sharing.body, now=now, numbers=batches.numbers),
     )
     return scope, [*doubts, *disputes]

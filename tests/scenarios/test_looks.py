@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fedbatch.errors import StoreError
 from fedbatch.node.following import Follower
 from fedbatch.node.importing import confirm_mapping, load_mappings
 from fedbatch.node.mapping_files import read_mapping
@@ -192,3 +193,22 @@ def test_a_sponsor_transcribes_what_is_sealed_and_no_live_points_at_any_look(
         series = [(type(item).__name__, item.basis) for item in told[-2:]]
         assert series == [("Series", "transcribed"), ("Sealed", "transcribed")]
         assert not [item for item in told if isinstance(item, Points)]
+
+
+def test_a_run_that_failed_is_done_again_as_a_whole(
+    made: Link, whole: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower, path = live(made)
+    follower.turn()
+    made.take([row("B2")])
+    with monkeypatch.context() as patched:
+
+        def fail(*_: object, **__: object) -> int:
+            raise StoreError("no room", code="store.full")
+
+        patched.setattr("fedbatch.node.posting.post_plan", fail)
+        assert "store.full" in str(follower.turn().refused)
+    before = len(whole)
+    grow(path, "06:00:01")
+    assert follower.turn().posted > 1
+    assert len(whole) == before + 1

@@ -227,7 +227,9 @@ class Sharer:
             made, is_whole = self._plan(points_from)
             posted = 0
             if is_whole or made.post.entries:
+                planning, self._planning = self._planning, None
                 posted = post_plan(home, known, made, self._person)
+                self._planning = planning
             self._points_from = _reached(made)
             if is_whole and not posted and self._points_from > stored:
                 store.keep_setting(POINTS_FROM, str(self._points_from).encode())
@@ -242,9 +244,12 @@ class Sharer:
             store = home.ledgers(known.agreement)
             series = store.heads(store.ledgers()[0].ledger, ("series",))
             return self._planning.run_live(series, points_from), False
-        self._planning = _planning(home, known, points_from)
-        self._state, self._looked_at = state, now
-        return self._planning.run(), True
+        # Kept once it has worked: what failed is done again at the next look, as a whole.
+        self._planning = None
+        planning = _planning(home, known, points_from)
+        made = planning.run()
+        self._planning, self._state, self._looked_at = planning, state, now
+        return made, True
 
     def _what_counts(self) -> tuple[object, ...]:
         """What another look at all of the journal would be for."""

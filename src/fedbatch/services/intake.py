@@ -341,31 +341,12 @@ class _Work:
 
     def _against(self, draft: Draft, decision: Correction) -> HeldBack:
         """A source says what is neither a person's value nor the one that the person replaced."""
-        origins = tuple(o for o in draft.origins if (o.path or "").startswith("/value"))
-        place = Place(
-            file=self.file.name,
-            scheme=origins[0].scheme if origins else "",
-            locator=origins[0].locator if origins else "",
-            type=draft.type,
-            key=draft.key,
-            path="/value",
-        )
-        found = _shown(getattr(draft.record, "value", ""))
         did = "took back" if decision.kind == "withdraw" else "corrected"
-        return HeldBack(
-            type=draft.type,
-            key=draft.key,
-            path="/value",
-            text=found,
-            finding=finding(
-                "result.decided",
-                place,
-                found=found,
-                expected=f"what a person {did} ({decision.reason}), or what stood before",
-                effect="held_back",
-            ),
-            template=draft.record,
-            origins=origins or draft.origins,
+        return self._waiting(
+            draft,
+            "value",
+            "result.decided",
+            f"what a person {did} ({decision.reason}), or what stood before",
         )
 
     def _enter_again(self, draft: Draft, record: Record, head: JournalHead) -> None:
@@ -446,7 +427,12 @@ class _Work:
         return [self._doubt(draft, name, old) for name in doubts]
 
     def _doubt(self, draft: Draft, name: str, old: Record) -> HeldBack:
-        path = f"/{name.rstrip('_')}"
+        expected = f"{_shown(getattr(old, name))}, as another source says"
+        return self._waiting(draft, name, "batch.conflict", expected)
+
+    def _waiting(self, draft: Draft, name: str, rule: str, expected: str) -> HeldBack:
+        """A field of a draft that waits for a person, and why."""
+        path, found = f"/{name.rstrip('_')}", _shown(getattr(draft.record, name))
         origins = tuple(o for o in draft.origins if (o.path or "").startswith(path))
         place = Place(
             file=self.file.name,
@@ -456,19 +442,12 @@ class _Work:
             key=draft.key,
             path=path,
         )
-        found, expected = _shown(getattr(draft.record, name)), _shown(getattr(old, name))
         return HeldBack(
             type=draft.type,
             key=draft.key,
             path=path,
             text=found,
-            finding=finding(
-                "batch.conflict",
-                place,
-                found=found,
-                expected=f"{expected}, as another source says",
-                effect="held_back",
-            ),
+            finding=finding(rule, place, found=found, expected=expected, effect="held_back"),
             template=draft.record,
             origins=origins or draft.origins,
         )
